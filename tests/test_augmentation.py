@@ -89,16 +89,28 @@ def easy(rng, m=128):
     return X, y
 
 
-def test_two_workers_compute_the_gradient_of_the_whole_batch(nn, rng):
-    """Without warps, halves of a batch on two workers must lead to the same network as one worker."""
+def test_the_mean_of_two_workers_is_the_gradient_of_the_whole_batch(nn, rng):
+    """What the training relies on when it shares out a batch, and the loss likewise."""
+    X, y = easy(rng, 32)
+    params, Y = nn.init_params(784, 8, 10, rng), nn.one_hot(y)
+    whole = nn.warped_gradients(X, Y, params, rng, 16, strength=0)
+    first, second = (
+        nn.warped_gradients(X[half], Y[half], params, rng, 16, 0) for half in np.split(np.arange(32), 2)
+    )
+    assert whole[0] == pytest.approx((first[0] + second[0]) / 2, rel=1e-5)
+    for P, Q, R in zip(whole[1], first[1], second[1]):
+        assert np.allclose(P, (Q + R) / 2, atol=1e-6)
+
+
+def test_one_worker_or_two_learn_alike(nn, rng):
     X, y = easy(rng)
     start = nn.init_params(784, 8, 10, rng)
-    settings = {"epochs": 2, "strength": 0, "batch_size": 32, "rate": 0.05}
-    runs = [
-        nn.train_augmented(X, y, X, y, start, np.random.default_rng(0), workers=workers, **settings)[:4]
-        for workers in (1, 2)
-    ]
-    assert all(np.allclose(P, Q, atol=1e-4) for P, Q in zip(*runs))
+    settings = {"epochs": 4, "strength": 0, "batch_size": 32, "rate": 0.05}
+    for workers in (1, 2):
+        *_, history = nn.train_augmented(
+            X, y, X, y, start, np.random.default_rng(0), workers=workers, **settings
+        )
+        assert history[-1][2] > 0.9
 
 
 def test_training_on_warps_learns_and_repeats_itself(nn, rng):

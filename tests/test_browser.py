@@ -84,13 +84,11 @@ async def run_all_cells(address, folder):
         await asyncio.sleep(10)  # the kernel starts
         await page.get_by_role("menuitem", name="Run", exact=True).click()
         await page.get_by_text("Run All Cells", exact=True).click()
-        done = """cells => {
-            const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputArea-prompt")];
-            const counts = prompts.map(p => p.textContent).filter(t => /^\\[\\d+\\]:$/.test(t));
-            const busy = prompts.some(p => p.textContent.includes("*"));
-            const last = counts.length && counts.at(-1) === `[${cells}]:`;
-            return document.querySelector("[data-mime-type='application/vnd.jupyter.error']")
-                || counts.length === cells && last && !busy;
+        done = """cells => {  // a cell whose source is folded shows no prompt
+            const texts = [...document.querySelectorAll(".jp-InputArea-prompt")].map(p => p.textContent);
+            const counts = texts.map(text => Number(text.match(/^\\[(\\d+)\\]:$/)?.[1] ?? 0));
+            const failed = document.querySelector("[data-mime-type='application/vnd.jupyter.error']");
+            return failed || Math.max(...counts) === cells && !texts.some(text => text.includes("*"));
         }"""
         await asyncio.sleep(5)  # until the first cells are marked as waiting
         await page.wait_for_function(done, arg=cells, timeout=1_800_000, polling=1000)
