@@ -1,18 +1,20 @@
 """Time the notebook's training against the libraries people would reach for. Run by hand, not by pytest:
 
     pip install torch scikit-learn        # whichever is missing is skipped by name
-    python tests/benchmark.py             # a table on the screen; tests/benchmark.md and .github/benchmark.png
+    python tests/benchmark.py             # tables on the screen; tests/benchmark.md and .github/benchmark.png
 
 Every contender lives in a process of its own and waits there with the same data (MNIST's 55,000 training images, a
 float32 array in its memory). In each round they take turns, one epoch each, so that a machine whose speed drifts treats
 all alike. Reported: the median, and the fastest and slowest round. A ratio is the median of the rounds' ratios.
 
-The contenders: `notebook`, the functions of the notebook, which sets NumPy to one thread; `floor`, the five matrix
-products of each step and nothing else; `torch`, PyTorch in eager mode on tensors in memory, in a plain loop without
-DataLoader; `compile`, the same step through torch.compile; `sklearn`, scikit-learn's MLPClassifier.
+The contenders: `notebook`, the functions of Part I, which sets NumPy to one thread, and once with all threads;
+`two workers`, section 13's loop without warps; `floor`, the five matrix products of each step and nothing else;
+`torch`, PyTorch in eager mode on tensors in memory, in a plain loop without DataLoader; `compile`, the same step
+through torch.compile; `sklearn`, scikit-learn's MLPClassifier.
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import math
@@ -27,8 +29,28 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TABLE, FIGURE = HERE / "benchmark.md", HERE.parent / ".github" / "benchmark.png"
 SETTINGS = [(64, 64), (128, 64), (128, 128), (1024, 128)]  # hidden units, batch size
-NEEDS = {"notebook": "numpy", "floor": "numpy", "torch": "torch", "compile": "torch", "sklearn": "sklearn"}
-RATE, GOAL, GOAL_HIDDEN = 0.5, 0.98, 512
+NEEDS = {
+    "notebook": "numpy",
+    "two workers": "numpy",
+    "floor": "numpy",
+    "torch": "torch",
+    "compile": "torch",
+    "sklearn": "sklearn",
+}
+CONTENDERS_AND_THREADS = [  # "all": as many threads as the library takes by itself
+    ("notebook", 1),
+    ("notebook", "all"),
+    ("two workers", 1),
+    ("floor", 1),
+    ("torch", "all"),
+    ("torch", 1),
+    ("compile", "all"),
+    ("compile", 1),
+    ("sklearn", "all"),
+    ("sklearn", 1),
+]
+OURS = ("notebook", 1)
+RATE, GOAL, GOAL_HIDDEN = 0.5, 0.98, 256  # 256: of 64, 128, 256, ... the first width that reaches the goal
 
 
 class Data:
@@ -76,6 +98,63 @@ class Notebook(Data):
         history = self.train(self.X_val, self.y_val, 12)
         reached = zip(history["seconds"], history["val_accuracy"])
         return next((s for s, accuracy in reached if accuracy >= GOAL), math.nan)
+
+    def profile(self, repeats=300):
+        """Microseconds for each part of a training step: {part: microseconds}."""
+
+        nn, rng, (W1, b1, W2, b2) = self.nn, self.rng, self.params
+        Y = nn.one_hot(self.y)
+        batches = [rng.integers(len(self.X), size=self.batch) for _ in range(repeats)]
+        X_b, Y_b = self.X[batches[0]], Y[batches[0]]
+        Z1, A1, Z2, Y_hat = nn.forward(X_b, *self.params)
+        gradients = nn.backward(X_b, Y_b, Z1, A1, Y_hat, W2)
+        dA1, dZ2, XW1 = A1.copy(), Y_hat - Y_b, X_b @ W1
+
+        def update(gradients):
+            for P, dP in zip(self.params, gradients):
+                P -= 1e-9 * dP
+
+        def step(batch):
+            X_b, Y_b = self.X[batch], Y[batch]
+            Z1, A1, _, Y_hat = nn.forward(X_b, *self.params)
+            update(nn.backward(X_b, Y_b, Z1, A1, Y_hat, W2))
+
+        parts = {
+            "take the batch's rows": lambda batch: (self.X[batch], Y[batch]),
+            "the five matrix products": lambda _: (X_b @ W1, A1 @ W2, A1.T @ dZ2, dZ2 @ W2.T, X_b.T @ dA1),
+            "biases, ReLU, its slope": lambda _: (nn.relu(XW1 + b1), dA1 * (Z1 > 0), dA1.sum(axis=0)),
+            "softmax and its gradient": lambda _: (
+                nn.softmax(Z2 + b2),
+                (Y_hat - Y_b) / len(Y_b),
+                dZ2.sum(axis=0),
+            ),
+            "the update": lambda _: update(gradients),
+            "a whole step": step,
+        }
+        times = {}
+        for name, part in parts.items():
+            begin = time.perf_counter()
+            for batch in batches:
+                part(batch)
+            times[name] = 1e6 * (time.perf_counter() - begin) / repeats
+        return times
+
+
+class TwoWorkers(Notebook):
+    """Section 13's loop without warps: each of two threads takes half of every batch."""
+
+    goal = None
+
+    def epoch(self):
+        """One epoch, momentum included."""
+        data = self.X, self.y, self.X_val[:1], self.y_val[:1]
+        settings = {"epochs": 1, "strength": 0, "rate": RATE / 10, "batch_size": self.batch, "workers": 2}
+        with contextlib.redirect_stdout(None):
+            *self.params, _ = self.nn.train_augmented(*data, self.params, self.rng, **settings)
+
+    def inference(self):
+        """The probabilities of 10,000 images, half in each thread."""
+        self.nn.in_parallel(lambda X: self.nn.forward(X, *self.params)[-1], self.X[:10_000])
 
 
 class Floor(Notebook):
@@ -191,6 +270,7 @@ class Sklearn(Data):
 
 CONTENDERS = {
     "notebook": Notebook,
+    "two workers": TwoWorkers,
     "floor": Floor,
     "torch": Torch,
     "compile": Compiled,
@@ -210,7 +290,7 @@ def work(pipe, name, threads, hidden, batch, m):
     for method in iter(pipe.recv, None):
         begin = time.perf_counter()
         result = getattr(contender, method)()
-        pipe.send(result if method == "goal" else time.perf_counter() - begin)
+        pipe.send(time.perf_counter() - begin if result is None else result)
     try:
         import resource
 
@@ -265,27 +345,21 @@ def ratio(ours, theirs):
 
 
 def compare(names, rounds):
-    """Epochs and inference of all contenders, at every setting, with their default threads and with one."""
+    """Epochs and inference of all contenders, at every setting: one row for each contender and setting."""
     rows = []
     for hidden, batch in SETTINGS:
-        labels = [(name, threads) for threads in ("default", 1) for name in names]
-        labels = [(n, t) for n, t in labels if (n, t) not in (("notebook", 1), ("floor", 1))]
-        # The notebook sets one thread itself; the floor is measured with the same.
-        workers = {
-            (n, t): Worker(n, 1 if n in ("notebook", "floor") else t, hidden, batch) for n, t in labels
-        }
+        labels = [label for label in CONTENDERS_AND_THREADS if label[0] in names]
+        workers = {label: Worker(*label, hidden, batch) for label in labels}
         epochs = in_turns(workers, "epoch", rounds)
         infer = in_turns({k: w for k, w in workers.items() if k[0] != "floor"}, "inference", 3 * rounds)
         for label, worker in workers.items():
-            ours = epochs["notebook", "default"]
             rows.append(
                 {
                     "hidden": hidden,
                     "batch": batch,
-                    "contender": label[0],
-                    "threads": label[1],
+                    "label": label,
                     "epoch": summary(epochs[label]),
-                    "ratio": ratio(ours, epochs[label]),
+                    "ratio": ratio(epochs[OURS], epochs[label]),
                     "inference": summary(infer[label]) if label in infer else None,
                     "megabytes": worker.stop(),
                 }
@@ -295,16 +369,29 @@ def compare(names, rounds):
 
 
 def reach_goal(names, rounds):
-    """Seconds of training to the goal, notebook and PyTorch with the same recipe."""
-    times = {name: [] for name in names if getattr(CONTENDERS[name], "goal", None) and name != "floor"}
+    """Seconds of training to the goal, notebook and PyTorch with the same recipe: {label: summary}."""
+    labels = [OURS, ("torch", "all"), ("torch", 1)]
+    times = {label: [] for label in labels if label[0] in names}
     for _ in range(rounds):
-        for name, seconds in times.items():
-            worker = Worker(name, 1 if name == "notebook" else "default", GOAL_HIDDEN, 64)
+        for label, seconds in times.items():
+            worker = Worker(*label, GOAL_HIDDEN, 64)
             worker.run("inference")
             seconds.append(worker.run("goal"))
             worker.stop()
-            print(f"{GOAL:.0%} on validation: {name} {seconds[-1]:.2f} s", flush=True)
-    return {name: summary(seconds) for name, seconds in times.items()}
+            print(f"{GOAL:.0%} on validation: {label} {seconds[-1]:.2f} s", flush=True)
+    return {label: summary(seconds) for label, seconds in times.items()}
+
+
+def profiles(rounds):
+    """Where a step's time goes in the notebook's `train`: {(hidden, batch): {part: microseconds}}, medians."""
+    result = {}
+    for setting in SETTINGS[1::2]:
+        worker = Worker(*OURS, *setting)
+        runs = [worker.run("profile") for _ in range(rounds + 1)][1:]
+        worker.stop()
+        result[setting] = {part: statistics.median(run[part] for run in runs) for part in runs[0]}
+        print(setting, result[setting], flush=True)
+    return result
 
 
 def growth(names, rounds):
@@ -319,8 +406,7 @@ def growth(names, rounds):
         result[quantity] = {name: [] for name in names if name in ("notebook", "torch")}
         for point in points:
             workers = {
-                name: Worker(name, 1 if name == "notebook" else "default", *point)
-                for name in result[quantity]
+                name: Worker(name, 1 if name == "notebook" else "all", *point) for name in result[quantity]
             }
             for name, seconds in in_turns(workers, "epoch", rounds).items():
                 result[quantity][name].append([point[column], statistics.median(seconds)])
@@ -346,40 +432,47 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
 
 
+def shown(label):
+    """A contender's name in the tables."""
+    name, threads = label
+    if name in ("two workers", "floor"):
+        return {"two workers": "notebook, section 13's two workers", "floor": "the matrix products alone"}[
+            name
+        ]
+    return name + {1: ", 1 thread", "all": ", all threads"}[threads]
+
+
+def markdown(rows):
+    """A table of rows of cells, the first the head."""
+    head, *rows = rows
+    return "\n".join(
+        "| " + " | ".join(cells) + " |" for cells in [head, [":--", *["--:"] * (len(head) - 1)], *rows]
+    )
+
+
 def table(results):
-    """The results as one Markdown table, the same for README and notebook, and a line on machine and versions."""
-    columns = list(dict.fromkeys((row["contender"], row["threads"]) for row in results["rows"]))
-    cells = {(row["hidden"], row["batch"], row["contender"], row["threads"]): row for row in results["rows"]}
-    heads = [
-        name if name in ("notebook", "floor") or t == "default" else f"{name}, 1 thread"
-        for name, t in columns
+    """The results as three Markdown tables, the same for README and notebook, and a line on machine and versions."""
+    cells = {(row["label"], row["hidden"], row["batch"]): row for row in results["rows"]}
+    labels = list(dict.fromkeys(label for label, *_ in cells))
+    epochs = [["seconds an epoch (notebook : it)", *[f"{hidden} / {batch}" for hidden, batch in SETTINGS]]]
+    rest = [
+        ["", *[f"{h}: 10,000 images, ms" for h in (128, 1024)], f"{GOAL:.0%} ({GOAL_HIDDEN} / 64), s", "MB"]
     ]
-    lines = [["", *heads], [":--", *["--:"] * len(heads)]]
-
-    def line(label, hidden, batch, show):
-        lines.append([label, *[show(cells[(hidden, batch, *column)]) for column in columns]])
-
-    for hidden, batch in SETTINGS:
-        line(
-            f"{hidden} / {batch}: epoch, s",
-            hidden,
-            batch,
-            lambda row: "{:.2f} ({:.2f} to {:.2f})".format(*row["epoch"]),
-        )
-        line("notebook : it", hidden, batch, lambda row: f"{row['ratio']:.2f}")
-    for hidden, batch in SETTINGS[1:2] + SETTINGS[-1:]:
-        line(
-            f"{hidden}: 10,000 images, ms",
-            hidden,
-            batch,
-            lambda row: f"{1000 * row['inference'][0]:.0f}" if row["inference"] else "",
-        )
-    line("peak memory, MB (128 / 64)", 128, 64, lambda row: f"{row['megabytes']:.0f}")
-    reached = {name: "{:.1f} ({:.1f} to {:.1f})".format(*times) for name, times in results["goal"].items()}
-    label = f"{GOAL:.0%} on validation ({GOAL_HIDDEN} / 64), s"
-    lines.append([label, *[reached.get(name, "") if t == "default" else "" for name, t in columns]])
-    text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    return f"{text}\n\nMedians of {results['rounds']} rounds (fastest to slowest). {results['machine']}.\n"
+    for label in labels:
+        rows = [cells[(label, *setting)] for setting in SETTINGS]
+        times = ["{:.2f} [{:.2f}, {:.2f}]".format(*row["epoch"]) for row in rows]
+        ratios = ["" if label == OURS else f" ({row['ratio']:.2f})" for row in rows]
+        epochs.append([shown(label), *[time + ratio for time, ratio in zip(times, ratios)]])
+        if label[0] != "floor":
+            reads = [f"{1000 * rows[k]['inference'][0]:.0f}" for k in (1, 3)]
+            goal = results["goal"].get(label)
+            goal = "{:.1f} [{:.1f}, {:.1f}]".format(*goal) if goal else ""
+            rest.append([shown(label), *reads, goal, f"{rows[1]['megabytes']:.0f}"])
+    profile = [["part of a step", *[f"{h} / {b}, µs" for h, b in results["profiles"]]]]
+    for part in next(iter(results["profiles"].values())):
+        profile.append([part, *[f"{times[part]:.0f}" for times in results["profiles"].values()]])
+    notes = f"Medians of {results['rounds']} rounds [fastest, slowest]. {results['machine']}."
+    return "\n\n".join([*map(markdown, (epochs, rest, profile)), notes]) + "\n"
 
 
 def draw(results):
@@ -390,20 +483,20 @@ def draw(results):
     import matplotlib.pyplot as plt
 
     colours = {
-        "floor": "0.6",
-        "notebook": "#0072B2",
-        "torch": "#E69F00",
-        "compile": "#009E73",
-        "sklearn": "#CC3311",
+        ("floor", 1): "0.6",
+        ("notebook", 1): "#0072B2",
+        ("two workers", 1): "#56B4E9",
+        ("torch", "all"): "#E69F00",
+        ("compile", "all"): "#009E73",
+        ("sklearn", "all"): "#CC3311",
     }
     marks = {"notebook": "o-", "torch": "s--"}
     fig, axes = plt.subplots(1, 4, figsize=(13, 3.4), layout="constrained", width_ratios=[2, 1, 1, 1])
-    rows = [row for row in results["rows"] if row["threads"] == "default"]
-    names = [name for name in colours if any(row["contender"] == name for row in rows)]
-    for k, name in enumerate(names):
-        mine = [row["epoch"] for row in rows if row["contender"] == name]
-        places = [i + (k - len(names) / 2 + 0.5) * 0.16 for i in range(len(mine))]
-        axes[0].bar(places, [e[0] for e in mine], 0.16, color=colours[name], label=name)
+    labels = [label for label in colours if any(row["label"] == label for row in results["rows"])]
+    for k, label in enumerate(labels):
+        mine = [row["epoch"] for row in results["rows"] if row["label"] == label]
+        places = [i + (k - len(labels) / 2 + 0.5) * 0.14 for i in range(len(mine))]
+        axes[0].bar(places, [e[0] for e in mine], 0.14, color=colours[label], label=label[0])
     axes[0].set_xticks(range(len(SETTINGS)), [f"{h} / {b}" for h, b in SETTINGS])
     axes[0].set(
         xlabel="hidden units / batch size",
@@ -414,7 +507,8 @@ def draw(results):
     axes[0].legend(fontsize=8, ncols=2)
     for ax, (quantity, lines) in zip(axes[1:], results["growth"].items()):
         for name, points in lines.items():
-            ax.plot(*zip(*points), marks[name], color=colours[name], label=name)
+            colour = colours[name, 1 if name == "notebook" else "all"]
+            ax.plot(*zip(*points), marks[name], color=colour, label=name)
         ax.set(xlabel=quantity, xscale="log", yscale="log", title=f"an epoch against {quantity}")
         places = [x for x, _ in next(iter(lines.values()))]
         ax.set_xticks(places, [f"{x:,}" for x in places])
@@ -438,6 +532,7 @@ def main():
         print(f"skipped: {name} ({NEEDS[name]} is not installed)")
     results = {"machine": machine(), "rounds": rounds, "rows": compare(names, rounds)}
     results["goal"] = reach_goal(names, max(3, rounds // 2))
+    results["profiles"] = profiles(rounds)
     results["growth"] = growth(names, max(3, rounds // 2))
     TABLE.write_text(table(results), encoding="utf-8")
     draw(results)

@@ -122,3 +122,22 @@ def test_training_on_warps_learns_and_repeats_itself(nn, rng):
     )
     assert all(P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(first[:4], again[:4]))
     assert first[-1][-1][2] > 0.9, "it should tell bright above from bright below"
+
+
+def test_the_workers_share_one_step_of_momentum(nn, rng):
+    """Two steps, each shared by two workers, against the formula; one array has an odd number of rows."""
+    params = [rng.random((5, 3)), rng.random(3)]
+    expected, speeds, v = [P.copy() for P in params], [np.zeros_like(P) for P in params], [0, 0]
+    for _ in range(2):
+        gradients = [[rng.random(P.shape) for P in params] for _ in range(2)]
+        v = [0.9 * w - 0.1 * (a + b) / 2 for w, a, b in zip(v, *gradients)]
+        expected = [P + w for P, w in zip(expected, v)]
+        for worker in (0, 1):
+            nn.momentum_step(worker, params, speeds, gradients, 0.1)
+    assert all(np.allclose(P, Q) for P, Q in zip(params, expected))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_in_parallel_keeps_the_order(nn, rng, workers):
+    X = rng.random((7, 784), dtype=np.float32)
+    assert np.array_equal(nn.in_parallel(nn.deskew, X, workers), nn.deskew(X))
