@@ -454,7 +454,7 @@ def table(results):
     """The results as three Markdown tables, the same for README and notebook, and a line on machine and versions."""
     cells = {(row["label"], row["hidden"], row["batch"]): row for row in results["rows"]}
     labels = list(dict.fromkeys(label for label, *_ in cells))
-    epochs = [["seconds an epoch (notebook : it)", *[f"{hidden} / {batch}" for hidden, batch in SETTINGS]]]
+    epochs = [["seconds an epoch (ours ÷ theirs)", *[f"{hidden} / {batch}" for hidden, batch in SETTINGS]]]
     rest = [
         ["", *[f"{h}: 10,000 images, ms" for h in (128, 1024)], f"{GOAL:.0%} ({GOAL_HIDDEN} / 64), s", "MB"]
     ]

@@ -113,7 +113,7 @@ def test_notebook_shows_the_figures_of_the_model_file():
 def test_pad_network_scores_what_the_notebook_says(nn, mnist):
     network = nn.load_model(ROOT / "data" / "pad_model.npz")
     accuracy = nn.loss_and_accuracy(nn.as_rows(mnist[2]), mnist[3], *network)[1]
-    stated = float(figures()["test accuracy, 256 hidden units, warped images"].rstrip("%"))
+    stated = float(figures()["test accuracy, 256 hidden units, trained on warped images"].rstrip("%"))
     assert network[0].shape == (784, 256) and 100 * accuracy == pytest.approx(stated, abs=0.021)
 
 
