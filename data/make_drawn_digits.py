@@ -467,7 +467,8 @@ def accuracy_after(net, X, y, others, seed):
     """Train a 784-128-10 network on X, y; its accuracy on each of others = [(X, y), ...]."""
     rng = np.random.default_rng(seed)
     few = X[:100], y[:100]  # what `train` reports on; nothing is chosen by it here
-    *params, _ = net.train(X, y, *few, *net.init_params(784, 128, 10, rng), rng, report=None)
+    rates = [0.5] * 9 + [0.05] * 3
+    params, _ = net.train(X, y, *few, net.init_params(784, 128, 10, rng), rates, 64, rng, report=None)
     return [net.loss_and_accuracy(A, b, *params)[1] for A, b in others]
 
 

@@ -5,8 +5,6 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib
-
 ROOT = Path(__file__).resolve().parent.parent
 PATH = ROOT / "neural_network_from_scratch.ipynb"
 MODEL = ROOT / "mnist_model.npz"
@@ -40,7 +38,6 @@ def output_text():
 @cache
 def functions():
     """Everything that the cells tagged `definitions` define, as attributes."""
-    matplotlib.use("agg")
     space = {"__name__": "notebook"}
     for number, cell in enumerate(code_cells(), 1):
         if "definitions" in cell["metadata"].get("tags", []):

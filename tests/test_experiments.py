@@ -1,223 +1,161 @@
-"""The functions of Part II, checked independently of the notebook's own checks."""
+"""Do layers, training methods and threads of sections 10 to 12 do what the notebook says of them?"""
 
 import math
-from functools import partial
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 
-
-def random_layers(nn, rng, sizes=(7, 6, 5, 4), m=9, dtype=np.float64):
-    """Random images, one-hot targets and layers of a small network, with biases that are not zero."""
-    layers = [
-        (W.astype(dtype), (rng.normal(size=b.size) / 3).astype(dtype)) for W, b in nn.init_layers(sizes, rng)
-    ]
-    return (
-        rng.random((m, sizes[0])).astype(dtype),
-        nn.one_hot(rng.integers(sizes[-1], size=m), sizes[-1]),
-        layers,
-    )
+METHODS = "plain", "decayed", "dropout"
 
 
-def flat(layers):
+def arrays(layers):
     """All arrays of a list of pairs, in order."""
     return [P for pair in layers for P in pair]
 
 
-def slopes(loss, layers):
-    """Central differences of loss() for every parameter, shaped as the arrays."""
-    for P in flat(layers):
-        numeric = np.zeros_like(P)
+def case(nn, rng, sizes=(7, 6, 5, 4), m=9, dtype=np.float64):
+    """Random images, one-hot targets and layers of a small network, with biases that are not zero."""
+    layers = [(W.astype(dtype), rng.random(b.size, dtype)) for W, b in nn.init_layers(sizes, rng)]
+    Y = nn.one_hot(rng.integers(sizes[-1], size=m), sizes[-1])
+    return rng.random((m, sizes[0]), dtype), Y, layers
+
+
+def toy(rng):
+    """300 made-up images to learn from, 100 to validate, whose bright quarter tells the class."""
+    y = rng.integers(4, size=400).astype(np.uint8)
+    X = rng.random((400, 784), dtype=np.float32) / 2 + (np.arange(784) // 196 == y[:, None]) * np.float32(0.5)
+    return X[:300], y[:300], X[300:], y[300:]
+
+
+def agrees(gradients, loss, layers, epsilon=1e-6):
+    """Whether the gradients are the central differences of loss() for every parameter of the layers."""
+    for P, dP in zip(arrays(layers), arrays(gradients), strict=True):
         for i in np.ndindex(P.shape):
-            value = P[i]
-            P[i] = value + 1e-6
-            above = loss()
-            P[i] = value - 1e-6
-            below = loss()
-            P[i] = value
-            numeric[i] = (above - below) / 2e-6
-        yield numeric
+            kept, losses = P[i], []
+            for P[i] in (kept + epsilon, kept - epsilon, kept):
+                losses.append(loss())
+            if not math.isclose((losses[0] - losses[1]) / (2 * epsilon), dP[i], rel_tol=1e-5, abs_tol=1e-8):
+                return False
+    return True
 
 
-def test_starting_deviations(nn):
-    assert nn.he(50, 7) == pytest.approx(0.2) and nn.xavier(30, 20) == pytest.approx(0.2)
-    assert nn.hundredth(3, 4) == 0.01 and nn.constant_rate(0.3, 0.9) == 0.3
-
-
-def test_init_layers_is_init_params_for_one_hidden_layer(nn):
+def test_start(nn, rng):
     params = nn.init_params(9, 8, 3, np.random.default_rng(5))
     layers = nn.init_layers([9, 8, 3], np.random.default_rng(5))
-    assert all(P.tobytes() == Q.tobytes() for P, Q in zip(params, flat(layers)))
+    assert all(P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(params, arrays(layers)))
+    for std, expected in ((nn.he, 0.1), (nn.xavier, math.sqrt(2 / 500)), (nn.hundredth, 0.01)):
+        (W, b), (V, c) = nn.init_layers([200, 300, 10], rng, std)
+        assert W.shape == (200, 300) and V.shape == (300, 10) and not b.any() and not c.any()
+        assert np.std(W) == pytest.approx(expected, rel=0.05) and abs(W.mean()) < 0.05 * expected
 
 
-def test_init_layers_has_shapes_types_and_deviation(nn, rng):
-    layers = nn.init_layers([400, 300, 200, 10], rng, std=nn.hundredth)
-    assert [P.shape for P in flat(layers)] == [(400, 300), (300,), (300, 200), (200,), (200, 10), (10,)]
-    assert {P.dtype for P in flat(layers)} == {np.dtype(np.float32)}
-    assert all(np.std(W) == pytest.approx(0.01, rel=0.1) and not b.any() for W, b in layers)
-
-
-def test_layers_give_what_the_four_functions_give(nn, rng):
-    X, Y, layers = random_layers(nn, rng, (7, 6, 4))
-    Z1, A1, _, Y_hat = nn.forward(X, *flat(layers))
-    A = nn.forward_layers(X, layers)
-    assert len(A) == 3 and A[0] is X and np.allclose(A[1], A1) and np.allclose(A[2], Y_hat)
-    expected = nn.backward(X, Y, Z1, A1, Y_hat, layers[1][0])
-    assert all(np.allclose(P, Q) for P, Q in zip(expected, flat(nn.backward_layers(Y, A, layers))))
+def test_forward_worked_by_hand(nn):
+    weights = [[1, -1]], [[2], [1]], [[math.log(3), 0]]
+    layers = [(np.array(W), np.array(b)) for W, b in zip(weights, ([0, 1], [-3], [0, 0]))]
+    A = nn.forward_layers(np.array([[2.0], [0.0]]), layers)
+    assert [a.tolist() for a in A[:3]] == [[[2], [0]], [[2, 0], [0, 1]], [[1], [0]]]
+    assert np.allclose(A[3], [[0.75, 0.25], [0.5, 0.5]])
 
 
 @pytest.mark.parametrize("sizes", [(4, 3), (5, 4, 3), (4, 6, 5, 3), (4, 5, 6, 5, 3)])
-def test_layer_gradients_against_central_differences(nn, rng, sizes):
-    X, Y, layers = random_layers(nn, rng, sizes)
-    gradients = flat(nn.plain(X, Y, layers, None))
-    for dP, numeric in zip(
-        gradients, slopes(lambda: nn.cross_entropy(nn.forward_layers(X, layers)[-1], Y), layers)
-    ):
-        assert np.allclose(dP, numeric, rtol=1e-5, atol=1e-8)
+def test_gradients_against_central_differences(nn, rng, sizes):
+    X, Y, layers = case(nn, rng, sizes)
 
+    def loss(*activation):
+        return nn.cross_entropy(nn.forward_layers(X, layers, *activation)[-1], Y)
 
-def test_weight_decay_against_central_differences(nn, rng):
-    X, Y, layers = random_layers(nn, rng)
-
-    def loss():
-        return nn.cross_entropy(nn.forward_layers(X, layers)[-1], Y) + 0.15 * sum(
-            np.sum(W**2) for W, _ in layers
-        )
-
-    for dP, numeric in zip(flat(nn.decayed(X, Y, layers, None, decay=0.3)), slopes(loss, layers)):
-        assert np.allclose(dP, numeric, rtol=1e-5, atol=1e-8)
-
-
-def test_dropout_against_central_differences(nn, rng):
-    X, Y, layers = random_layers(nn, rng)
-
-    def loss():
-        return nn.cross_entropy(nn.forward_dropout(X, layers, np.random.default_rng(3), keep=0.6)[-1], Y)
-
+    assert agrees(nn.plain(X, Y, layers, None), loss, layers)
+    gradients = nn.decayed(X, Y, layers, None, decay=0.3)
+    assert agrees(gradients, lambda: loss() + 0.15 * sum(np.sum(W**2) for W, _ in layers), layers)
     gradients = nn.dropout(X, Y, layers, np.random.default_rng(3), keep=0.6)
-    for dP, numeric in zip(flat(gradients), slopes(loss, layers)):
-        assert np.allclose(dP, numeric, rtol=1e-5, atol=1e-8)
+    assert agrees(gradients, lambda: loss(nn.silencing(np.random.default_rng(3), 0.6)), layers)
 
 
-def test_dropout_silences_the_share_and_keeps_the_mean(nn, rng):
-    X, layers = rng.random((2000, 7)), [(np.ones((7, 50)), np.ones(50)), (np.zeros((50, 3)), np.zeros(3))]
-    whole, dropped = nn.forward_layers(X, layers)[1], nn.forward_dropout(X, layers, rng, keep=0.7)[1]
-    on = dropped > 0
-    assert np.mean(on) == pytest.approx(0.7, abs=0.01) and np.allclose(dropped[on], whole[on] / 0.7)
-    assert dropped.mean() == pytest.approx(whole.mean(), rel=0.02)
-    all_on = nn.forward_dropout(X, layers, rng, keep=1)
-    assert all(np.array_equal(P, Q) for P, Q in zip(all_on, nn.forward_layers(X, layers)))
-
-
-@pytest.mark.parametrize("method", ["plain", "decayed", "dropout"])
-def test_gradients_keep_float32(nn, rng, method):
-    X, Y, layers = random_layers(nn, rng, dtype=np.float32)
-    assert {dP.dtype for dP in flat(getattr(nn, method)(X, Y, layers, rng))} == {np.dtype(np.float32)}
+def test_dropout_silences_its_share_and_keeps_the_mean(nn, rng):
+    Z = np.full((2000, 50), 3, np.float32)
+    loud = nn.silencing(rng, 0.75)(Z)
+    assert set(np.unique(loud)) == {0, 4} and loud.dtype == np.float32
+    assert np.mean(loud > 0) == pytest.approx(0.75, abs=0.01) and not nn.silencing(rng, 0.75)(-Z).any()
+    assert np.array_equal(nn.silencing(rng, 1)(Z), Z)
 
 
 def test_update_rules_worked_by_hand(nn):
     """Two steps with the gradients 1 and 3, rate 0.1."""
+    g, s = 0.1 * 0.9 + 0.1 * 3, 0.001 * 0.999 + 0.001 * 9
     expected = {"sgd": -0.1 - 0.3, "momentum": -0.1 - 0.1 * (0.9 + 3)}
-    m, s = 0.1 * 0.9 + 0.1 * 3, 0.001 * 0.999 + 0.001 * 9
-    expected["adam"] = -0.1 - 0.1 * (m / (1 - 0.9**2)) / math.sqrt(s / (1 - 0.999**2))
+    expected["adam"] = -0.1 - 0.1 * (g / (1 - 0.9**2)) / math.sqrt(s / (1 - 0.999**2))
     for name, value in expected.items():
-        layers, state = [(np.zeros((2, 3)), np.zeros(3))], {}
-        for slope in (1.0, 3.0):
-            getattr(nn, name)(layers, [(np.full((2, 3), slope), np.full(3, slope))], 0.1, state)
-        assert all(np.allclose(P, value) for P in flat(layers)), name
+        layers, state = [(np.zeros((2, 3), np.float32), np.zeros(3, np.float32))], {}
+        for slope in (1, 3):
+            getattr(nn, name)(layers, [tuple(np.full_like(P, slope) for P in layers[0])], 0.1, state)
+        assert all(np.allclose(P, value) for P in layers[0]), name
+        assert all(P.dtype == np.float32 for kept in state.values() if np.ndim(kept) for P in kept), name
 
 
-def test_update_rules_keep_float32(nn, rng):
-    for name in ("sgd", "momentum", "adam"):
-        X, Y, layers = random_layers(nn, rng, dtype=np.float32)
-        state = {}
-        for _ in range(2):
-            getattr(nn, name)(layers, nn.plain(X, Y, layers, rng), 0.1, state)
-        kept = [P for name in ("V", "M", "S") for pair in state.get(name, []) for P in pair]
-        assert {P.dtype for P in flat(layers) + kept} == {np.dtype(np.float32)}
+def test_courses_of_the_rate(nn):
+    rates = nn.cosine(0.4, 8)
+    assert all(type(rate) is float for rate in rates) and len(rates) == 8 and rates[0] == 0.4
+    assert rates[2] == pytest.approx(0.2 * (1 + math.sqrt(0.5)))
+    assert all(rates[k] + rates[8 - k] == pytest.approx(0.4) for k in range(1, 8)) and nn.cosine(3, 1) == [3]
+    assert nn.in_two_steps(0.5, 12) == [0.5] * 9 + [0.05] * 3 and nn.in_two_steps(0.5, 1) == [0.5]
 
 
-def toy(rng):
-    """400 made-up images, whose bright quarter tells the class: 300 to learn from, 100 to validate."""
-    y = rng.integers(4, size=400).astype(np.uint8)
-    X = rng.random((400, 784), dtype=np.float32) / 2
-    for i, label in enumerate(y):
-        X[i, 196 * int(label) : 196 * int(label) + 196] += 0.5
-    return X[:300], y[:300], X[300:], y[300:]
+def test_soft_targets(nn, rng):
+    X, Y, _ = case(nn, rng, dtype=np.float32)
+    same, soft = nn.soften(X, Y, rng, share=0.2)
+    assert same is X and soft.dtype == np.float32 and np.allclose(soft, np.where(Y == 1, 0.85, 0.05))
 
 
-@pytest.mark.parametrize("method", ["plain", "decayed", "dropout"])
-@pytest.mark.parametrize("update, rate", [("sgd", 0.1), ("momentum", 0.02), ("adam", 0.002)])
-def test_training_learns_with_every_method(nn, rng, method, update, rate):
-    data, layers = toy(rng), nn.init_layers([784, 16, 12, 10], rng)
-    kept = [P.copy() for P in flat(layers)]
-    settings = {"update": getattr(nn, update), "gradients": getattr(nn, method)}
-    trained, history = nn.train_layers(*data, layers, rng, epochs=8, batch_size=32, rate=rate, **settings)
-    assert all(np.array_equal(P, Q) for P, Q in zip(flat(layers), kept)), "the list given was changed"
-    assert {P.dtype for P in flat(trained)} == {np.dtype(np.float32)}
-    assert set(history) == {"val_loss", "val_accuracy", "seconds"}
-    assert all(len(values) == 8 for values in history.values()) and history["seconds"] == sorted(
-        history["seconds"]
-    )
-    assert history["val_accuracy"][-1] > 0.9 and history["val_loss"][-1] < history["val_loss"][0]
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rule, rate", [("sgd", 0.1), ("momentum", 0.02), ("adam", 0.002)])
+def test_training_learns_with_every_method(nn, rng, method, rule, rate):
+    data, layers, seen, lines = toy(rng), nn.init_layers([784, 16, 12, 10], rng), [], []
+    kept = [P.copy() for P in arrays(layers)]
+
+    def watch(X, Y, rng):
+        seen.append(len(X))
+        return nn.soften(X, Y, rng)
+
+    settings = [rate] * 8, rng, 32, watch, getattr(nn, method), getattr(nn, rule), lines.append
+    trained, history = nn.train_layers(*data, layers, *settings)
+    assert all(np.array_equal(P, Q) for P, Q in zip(arrays(layers), kept)), "the list given was changed"
+    assert {P.dtype for P in arrays(trained)} == {np.dtype(np.float32)}
+    assert seen == 8 * (9 * [32] + [12]) and 1 <= len(lines) <= 8
+    assert {len(values) for values in history.values()} == {8} and min(np.diff(history["seconds"])) >= 0
     assert nn.score_layers(*data[2:], trained) == (history["val_loss"][-1], history["val_accuracy"][-1])
+    assert history["val_accuracy"][-1] > 0.9
 
 
-def test_train_layers_is_train_for_one_hidden_layer(nn):
-    data = toy(np.random.default_rng(2))
-    params = nn.init_params(784, 12, 10, np.random.default_rng(4))
-    layers = nn.init_layers([784, 12, 10], np.random.default_rng(4))
-    settings = {"epochs": 3, "batch_size": 32, "rate": 0.1}
-    *params, _ = nn.train(*data, *params, np.random.default_rng(8), report=None, **settings)
-    layers, _ = nn.train_layers(*data, layers, np.random.default_rng(8), **settings)
-    assert all(np.allclose(P, Q, atol=1e-5) for P, Q in zip(params, flat(layers)))
+def test_one_step_goes_against_the_gradient(nn, rng):
+    data, layers = toy(rng), nn.init_layers([784, 8, 10], rng)
+    by_method = [getattr(nn, method)(data[0], nn.one_hot(data[1]), layers, rng) for method in METHODS]
+    assert {dP.dtype for gradients in by_method for dP in arrays(gradients)} == {np.dtype(np.float32)}
+    trained, _ = nn.train_layers(*data, layers, [0.3], rng, batch_size=300)
+    for P, dP, Q in zip(arrays(layers), arrays(by_method[0]), arrays(trained)):
+        assert np.allclose(P - 0.3 * dP, Q, atol=1e-5)
 
 
-def test_try_seeds_and_rebuild(nn, rng):
-    data = toy(rng)
-    run = partial(nn.try_seeds, data, [784, 8, 10], (0, 1), epochs=2, batch_size=32, rate=0.1)
-    accuracy, seconds = run()
-    assert accuracy.shape == seconds.shape == (2, 2) and accuracy.min() >= 0 and accuracy.max() <= 100
-    assert np.array_equal(accuracy, run()[0]), "the same seeds gave other results"
-    settings = {"epochs": 2, "batch_size": 32, "rate": 0.1}
-    loss, right, _ = nn.rebuild("784-8-10", data, data[2:], 0, **settings)
-    assert math.isfinite(loss) and 100 * right == pytest.approx(accuracy[0, -1])
+def test_side_by_side_keeps_order_and_runs_two(nn):
+    both, shown = threading.Barrier(2, timeout=20), []  # passes only if two are at work
+    assert nn.side_by_side(lambda k: (both.wait(), k)[1], range(4), shown.append) == [0, 1, 2, 3] == shown
+    with pytest.raises(ZeroDivisionError):
+        nn.side_by_side(lambda k: 1 / k, [1, 0])
+    assert not nn.stop.is_set()
 
 
-@pytest.mark.parametrize("name, amount", [("noisy", 0.3), ("shifted", 3), ("rotated", 25), ("barred", 5)])
-def test_spoilers_keep_shape_range_and_original(nn, rng, name, amount):
-    X = rng.random((40, 784), dtype=np.float32)
-    kept, spoil = X.copy(), getattr(nn, name)
-    spoiled = spoil(X, amount, np.random.default_rng(1))
-    assert spoiled.shape == X.shape and spoiled.dtype == np.float32 and np.array_equal(X, kept)
-    assert spoiled.min() >= 0 and spoiled.max() <= 1 + 1e-6 and not np.allclose(spoiled, X)
-    assert np.array_equal(spoiled, spoil(X, amount, np.random.default_rng(1)))
-    assert np.allclose(spoil(X, 0, rng), X, atol=2e-3)
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to single threads here")
+def test_interrupt_ends_what_runs_and_cancels_what_waits(nn, rng):
+    data, layers, started = toy(rng), nn.init_layers([784, 8, 10], rng), []
 
+    def work(k):
+        started.append(k)
+        return nn.train_layers(*data, layers, [0.1] * 5000, np.random.default_rng(k))
 
-def test_shift_moves_all_pixels_one_way(nn, rng):
-    X = np.zeros((200, 28, 28), np.float32)
-    X[:, 10, 12] = 1
-    moved = nn.shifted(X.reshape(200, 784), 3, rng).reshape(200, 28, 28)
-    places = {(int(row), int(column)) for _, row, column in np.argwhere(moved)}
-    assert places == {(7, 12), (13, 12), (10, 9), (10, 15)} and moved.sum() == 200
-
-
-def test_rotation_goes_both_ways(nn, rng):
-    X = np.zeros((60, 28, 28), np.float32)
-    X[:, 13:15, 20:22] = 1  # to the right of the middle
-    turned = nn.rotated(X.reshape(60, 784), 90, rng).reshape(60, 28, 28)
-    up, down = turned[:, 6:8, 13:15].sum(axis=(1, 2)), turned[:, 20:22, 13:15].sum(axis=(1, 2))
-    assert np.allclose(np.maximum(up, down), 4, atol=0.02) and (up > 3).any() and (down > 3).any()
-
-
-def test_bar_has_its_width(nn, rng):
-    barred = nn.barred(np.zeros((50, 784), np.float32), 4, rng).reshape(50, 28, 28)
-    assert (barred.sum(axis=2) == 4).all() and (barred == barred[:, :1]).all()
-    assert not barred[:, :, :4].any() and not barred[:, :, 24:].any()
-
-
-def test_letter(nn):
-    image = nn.draw_letter(nn.LETTER_A).reshape(28, 28)
-    assert image.dtype == np.float32 and set(np.unique(image)) == {0, 1}
-    assert np.array_equal(image, image[:, ::-1]) and not image[:4].any() and image[4:6, 12:16].all()
+    begin, main = time.monotonic(), threading.main_thread().ident
+    threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        nn.side_by_side(work, range(6))
+    assert time.monotonic() - begin < 3 and started == [0, 1] and not nn.stop.is_set()

@@ -1,40 +1,90 @@
-"""Section 15's promise: the whole notebook runs on anybody's images."""
+"""Section 15's promise: are CSV files read or refused in a sentence, and does all run on anybody's images?"""
 
 import re
+import shutil
 
 import nbformat
 import numpy as np
+import pytest
 from nbclient import NotebookClient
 from notebook import PATH, ROOT
 
 
-def own_images(rng, m):
+def table(rng, m, digits=10):
     """m made-up images as rows `label,pixels`: not digits, but stripes at ten slopes, in noise."""
-    y = rng.integers(10, size=m)
-    row, column = np.mgrid[:28, :28] / 28
-    angle = np.pi * y[:, None, None] / 10
+    y, angle = np.arange(m) % digits, (np.arange(m) % digits * np.pi / 10)[:, None]
+    row, column = np.mgrid[:28, :28].reshape(2, 1, 784) / 28
     stripes = np.sin(20 * (row * np.cos(angle) + column * np.sin(angle)))
-    pixels = np.clip(128 + 90 * stripes + rng.normal(0, 40, (m, 28, 28)), 0, 255).astype(int)
-    return np.column_stack([y, pixels.reshape(m, 784)])
+    return np.column_stack([y, np.clip(128 + 90 * stripes + rng.normal(0, 40, (m, 784)), 0, 255).astype(int)])
 
 
-def test_the_whole_notebook_runs_on_own_images(tmp_path, rng):
-    """The recipe of section 15, as it stands there, put behind the cell that loads MNIST."""
-    (tmp_path / "data").mkdir()
-    for name in ("drawn_digits.npz", "pad_model.npz"):
-        (tmp_path / "data" / name).write_bytes((ROOT / "data" / name).read_bytes())
-    (tmp_path / "mnist_model.npz").write_bytes((ROOT / "mnist_model.npz").read_bytes())
-    for name, m in (("train.csv", 3000), ("test.csv", 500)):
-        np.savetxt(tmp_path / name, own_images(rng, m), fmt="%d", delimiter=",")
+def text(rows):
+    """Rows as the text of a CSV file."""
+    return "".join(",".join(map(str, row)) + "\n" for row in rows)
+
+
+def put(row, column, field):
+    """A function that gives the table's text with one field replaced."""
+    return lambda t: text([*t[:row], [*t[row, :column], field, *t[row, column + 1 :]], *t[row + 1 :]])
+
+
+HEADER = "label," + ",".join(f"pixel{k}" for k in range(784)) + "\n"
+GOOD = {
+    "plain": text,
+    "quotes": lambda t: re.sub(r"(\w+)", r'"\1"', HEADER + text(t)),
+    "mark and header": lambda t: "\ufeff" + HEADER + text(t),
+    "Windows, blank lines": lambda t: text(t).replace("\n", "\r\n") + "\r\n\r\n",
+    "floats": lambda t: text(t.astype(float)),
+    "2.55e2": put(0, 9, "2.55e2"),
+}
+BAD = {  # what is wrong: the file, and what the message must say
+    "a label of 10": (put(3, 0, 10), "row 3, column 0: 10 is no label"),
+    "a pixel of 255.5": (put(2, 5, 255.5), "row 2, column 5: 255.5 is no pixel"),
+    "a negative first label": (put(0, 0, -1), "row 0, column 0: -1 is no label"),
+    "nan as first label": (put(0, 0, "nan"), "row 0, column 0: nan is no label"),
+    "nan in the first line": (put(0, 9, "nan"), "row 0, column 9: nan is no pixel"),
+    "hexadecimal in the first line": (put(0, 9, "0xff"), "'0xff'.* row 0"),
+    "a column too few": (lambda t: text(t[:, :-1]), "785 columns.* 784"),
+    "a column too few in one row": (lambda t: text([*t, t[0, 1:]]), "columns.* row"),
+    "label last": (lambda t: text(np.roll(t * (np.arange(785) != 1), -1, axis=1)), "last in each row"),
+    "nothing": (lambda t: "", "785 columns"),
+    "no text": (lambda t: "\x00\x01\x02", "row 0"),
+}
+
+
+@pytest.mark.parametrize("form", GOOD)
+@pytest.mark.parametrize("m", [1, 9])
+def test_good_csv(nn, rng, tmp_path, form, m):
+    rows, path = table(rng, m), tmp_path / "a.csv"
+    rows[0, 9] = 255
+    path.write_text(GOOD[form](rows), encoding="utf-8", newline="")
+    X, y = nn.load_csv(path)
+    assert X.dtype == y.dtype == np.uint8 and np.array_equal(np.column_stack([y, X]), rows)
+    assert np.array_equal(nn.as_rows(X), X / np.float32(255)), "predict takes what load_csv gives"
+
+
+@pytest.mark.filterwarnings("ignore:.*no data")
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_csv_is_refused_by_name(nn, rng, tmp_path, fault):
+    path, (write, message) = tmp_path / "a.csv", BAD[fault]
+    path.write_text(write(table(rng, 9)), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"(?s)a\.csv: .*{message}"):
+        nn.load_csv(path)
+
+
+@pytest.mark.parametrize("m, digits", [(20, 3), (1500, 10)])
+def test_the_whole_notebook_runs_on_own_images(nn, tmp_path, rng, monkeypatch, m, digits):
+    """Section 15's two lines, as they stand there: one run beforehand, one behind the loading cell."""
     notebook = nbformat.read(PATH, 4)
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    recipe = re.search(r"```python\n(X_all, y_all = load_csv.*?)```", text, re.DOTALL).group(1)
-    reader = next(cell.source for cell in notebook.cells if cell.source.startswith("def load_csv("))
-    place = next(k for k, cell in enumerate(notebook.cells) if "source = load_mnist()" in cell.source)
-    cells = [nbformat.v4.new_code_cell(code) for code in (reader, recipe)]
-    notebook.cells[place + 1 : place + 1] = cells
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}})
-    client.execute()
-    outputs = "\n".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
-    assert "on my images" in outputs
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    pack, unpack = (re.search(rf"```python\n({start}.*\n)```", prose)[1] for start in ("np.savez", "images, lab"))
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    shutil.copy(ROOT / "mnist_model.npz", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text(text(table(rng, m, digits)))
+    exec(pack, vars(nn).copy())
+    place = next(k for k, cell in enumerate(notebook.cells) if "is_mnist = load_mnist()" in cell.source)
+    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(unpack))
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
     assert (tmp_path / "mnist_model.npz").read_bytes() == (ROOT / "mnist_model.npz").read_bytes()
