@@ -77,7 +77,9 @@ def test_the_whole_notebook_runs_on_own_images(nn, tmp_path, rng, monkeypatch, m
     """Section 15's two lines, as they stand there: one run beforehand, one behind the loading cell."""
     notebook = nbformat.read(PATH, 4)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    pack, unpack = (re.search(rf"```python\n({start}.*\n)```", prose)[1] for start in ("np.savez", "images, lab"))
+    pack, unpack = (
+        re.search(rf"```python\n({start}.*\n)```", prose)[1] for start in ("np.savez", "images, lab")
+    )
     shutil.copytree(ROOT / "data", tmp_path / "data")
     shutil.copy(ROOT / "mnist_model.npz", tmp_path)
     monkeypatch.chdir(tmp_path)
