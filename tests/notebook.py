@@ -1,6 +1,7 @@
 """The notebook as the tests see it: its cells, and the functions that its `definitions` cells define."""
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,8 +39,9 @@ def output_text():
 @cache
 def functions():
     """Everything that the cells tagged `definitions` define, as attributes."""
-    space = {"__name__": "notebook"}
+    space, main = {"__name__": "notebook"}, sys.modules["__main__"]
     for number, cell in enumerate(code_cells(), 1):
         if "definitions" in cell["metadata"].get("tags", []):
             exec(compile(source(cell), f"code cell {number}", "exec"), space)
+    sys.modules["__main__"] = main  # where IPython, which the figures' settings start, has put its own
     return SimpleNamespace(**space)

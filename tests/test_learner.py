@@ -35,7 +35,11 @@ SAID = {
 }  # fmt: skip
 
 
-CROSSES_ON_THE_STAND_IN = []
+CROSSES_ON_THE_STAND_IN = [
+    "the mean of five seeds is at least 98.0%",
+    "the second half is easier, by more than half a point",
+    "by its own recipe, each network comes within half a point of its claim, or above it",
+]
 
 
 def part_one(edits=(), part="# Part II"):
@@ -80,7 +84,7 @@ def test_any_cell_run_again_shows_what_it_showed():
         assert shown(first) == shown(second), f"code cell {number}"
 
 
-@pytest.mark.skipif(not os.environ.get("CI"), reason="takes a minute and a half: only in CI")
+@pytest.mark.skipif(not os.environ.get("CI"), reason="takes minutes: only in CI")
 def test_on_the_stand_in_every_cell_runs_and_just_these_claims_get_a_cross(tmp_path):
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data" / "drawn_digits.npz", tmp_path / "data")

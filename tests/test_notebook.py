@@ -93,9 +93,9 @@ PRINTED = {  # what a row of the tables must repeat: a pattern in the stored out
     "Part I: 128": r"five seeds: mean ≈(?P<a>[\d.]+%), standard deviation ≈(?P<b>[\d.]+) points",
     "test loss": r"test accuracy ≈[\d.]+%, test loss ≈(?P<a>[\d.]+)",
     "training it": r"trained in ≈(?P<a>[\d.]+) s",
-    "Part II: two": r"joined network: test accuracy ≈(?P<a>[\d.]+%)",
-    "training those": r"two members trained in ≈(?P<a>[\d.]+) s",
-    "*Run All*": r"from the first cell to here: ≈(?P<a>[\d.]+) s",
+    "Part II: two": r"joined: test accuracy ≈(?P<a>[\d.]+%)",
+    "training those": r"members trained in ≈(?P<a>[\d.]+) s",
+    "*Run All*": r"from the first setting to here: ≈(?P<a>[\d.]+) s",
 }
 
 
