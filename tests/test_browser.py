@@ -8,14 +8,15 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import nbformat
 import numpy as np
 import pytest
 from browser import ENGINES, fetch, free_port, running, until
-from notebook import PATH, ROOT, code_cells, stored
+from notebook import PATH, ROOT, STORED
 from pen_strokes import pen_strokes
+from test_learner import QUICK, part_one
 
-FIGURES = sum("image/png" in output.get("data", {}) for cell in code_cells() for output in cell["outputs"])
-READY = "return !!pad?.padState"
+READY = "return !!pad?.padState && document.readyState === 'complete'"
 IDLE = """
     const app = window.jupyterapp, panel = app && [...app.shell.widgets("main")][0];
     if (panel) app.shell.activateById(panel.id);
@@ -36,6 +37,11 @@ PAGE = r"""
             .filter((e) => !within(e)).map((e) => e.outerHTML.slice(0, 80)),
         wide: code.filter((e) => e.scrollWidth > e.clientWidth + 1 && scrolls(e)).map((e) => e.textContent),
     };"""
+
+
+def figures(cells):
+    """How many figures these cells show."""
+    return sum("image/png" in out.get("data", {}) for cell in cells for out in cell.get("outputs", []))
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -86,7 +92,7 @@ def show(browser, file):
 
 def strokes_of(digit):
     """The digit as always the same hand draws it."""
-    return pen_strokes(digit, np.random.default_rng(5), way=0)
+    return pen_strokes(digit, np.random.default_rng(5))
 
 
 @pytest.mark.parametrize("page", ["pad.html", "light.html"])
@@ -126,10 +132,8 @@ def test_the_pads_file_by_itself_says_what_it_is(browser):
 @pytest.mark.parametrize(("kind", "sloppy", "wanted"), [("neat", 1.0, 0.95), ("sloppy", 1.6, 0.88)])
 def test_how_many_drawings_are_read(chromium, nn, pages, kind, sloppy, wanted):
     show(chromium, pages / "pad.html")
-    rng = np.random.default_rng(2024)
-    digits = np.repeat(range(10), 10)
+    rng, digits = np.random.default_rng(2024), np.repeat(range(10), 10)
     right = np.mean([read(nn, chromium, pen_strokes(digit, rng, sloppy=sloppy)) == digit for digit in digits])
-    print(f"{kind}: {right:.1%} of {len(digits)} read")
     assert right >= wanted
 
 
@@ -138,17 +142,18 @@ def test_exported_page(chromium, nn, pages, width, theme):
     chromium.resize(width)
     show(chromium, pages / f"{theme}.html")
     page = chromium.js(PAGE)
-    assert page["figures"] == FIGURES and not page["errors"] and not page["off"]
+    assert page["figures"] == figures(STORED["cells"]) and not page["errors"] and not page["off"]
     assert width == 390 or not page["wide"], "code scrolls sideways"
     assert read(nn, chromium, strokes_of(7)) == 7
 
 
 @contextmanager
-def jupyter(app, folder):
-    """JupyterLab or Notebook 7 with a copy of the project; gives the notebook's address."""
+def jupyter(app, folder, notebook):
+    """JupyterLab or Notebook 7 with a copy of the project, and in it this notebook, whose address it gives."""
     copy, port = folder / "project", free_port()
     place = {"jupyterlab": "lab/tree", "notebook": "notebooks"}[app]
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".*cache", "__pycache__", ".venv"))
+    nbformat.write(notebook, copy / PATH.name)
     tracker = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
     tracker.write_text(json.dumps({"windowingMode": "none"}))  # every cell is rendered
@@ -164,27 +169,28 @@ def jupyter(app, folder):
 
 @pytest.mark.parametrize("app", ["jupyterlab", "notebook"])
 def test_jupyter(chromium, nn, tmp_path, app):
-    """JupyterLab runs all cells of a notebook it does not trust yet; Notebook 7 opens a trusted one."""
+    """JupyterLab runs all cells of a Part I it does not trust yet; Notebook 7 opens the whole, trusted."""
     pytest.importorskip(app)
-    with jupyter(app, tmp_path) as address:
+    notebook = part_one(QUICK) if app == "jupyterlab" else nbformat.read(PATH, 4)
+    with jupyter(app, tmp_path, notebook) as address:
         chromium.resize(1300)
         chromium.show(address)
-        cells = f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {len(stored()['cells'])}"
+        cells = f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {len(notebook.cells)}"
         until(lambda: chromium.js(f"return {cells}") and chromium.js(IDLE), 120)
         if app == "jupyterlab":
             assert "scripts do not run" in chromium.js("return document.body.innerText")
             chromium.js(RUN)
-            until(lambda: chromium.js("return window.ran") or chromium.js(PAGE)["errors"], 1800)
+            until(lambda: chromium.js("return window.ran") or chromium.js(PAGE)["errors"], 600)
         until(lambda: chromium.js(READY) or chromium.js(PAGE)["errors"])
         page = chromium.js(PAGE)
         assert not page["errors"] and not page["raw"] and not page["wide"]
-        assert page["figures"] == FIGURES and page["formulas"] > 50
+        assert page["figures"] == figures(notebook.cells) and page["formulas"] > 50
         assert read(nn, chromium, strokes_of(7)) == 7
 
 
 def test_maths_and_html_follow_githubs_rules():
-    for cell in stored()["cells"]:
-        text = "".join(cell["source"]) if cell["cell_type"] == "markdown" else ""
+    for cell in STORED["cells"]:
+        text = cell["source"] if cell["cell_type"] == "markdown" else ""
         code_free = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
         without = re.sub(r"(?:^|\n\n)\$\$\n(?:.*\S.*\n)+?\$\$(?=\n\n|\n?$)", "", code_free)
         assert "$$" not in without, "$$ stands on lines of its own between empty ones, no empty line within"

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ class Mirror(BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Answer as `how` says."""
-        server, how, name = self.server, self.server.how, self.path.rsplit("/", 1)[-1]
+        server, how, packed = self.server, self.server.how, self.server.files[self.path.rsplit("/", 1)[-1]]
         server.asked.append(self.path)
         if how in ("404", "503"):
             return self.send_error(int(how))
@@ -79,7 +80,7 @@ class Mirror(BaseHTTPRequestHandler):
             "never ends": b"0",
             "redirects": b"",
         }
-        packed = bad.get(how, server.files[name])
+        packed = bad.get(how, packed)
         self.send_response(302 if how == "redirects" else 200)
         self.send_header("Location", self.path)
         self.send_header("Content-Length", str(10**15 if how == "never ends" else len(packed)))
@@ -131,9 +132,8 @@ def test_files_in_the_folder_packed_or_not_are_used_as_they_are(nn, folder, smal
 
 def test_missing_files_come_from_the_mirror_and_the_folder_is_made(nn, folder, mirror, small):
     (folder / FILES[1]).unlink()
-    assert right(nn.load_mnist(folder, [mirror()])) and right(
-        nn.load_mnist(folder / "a" / "b", [mirror()[:-1]])
-    )
+    assert right(nn.load_mnist(folder, [mirror()]))
+    assert right(nn.load_mnist(folder / "a" / "b", [mirror()[:-1]]))
     assert mirror.servers[0].asked == [f"/mnist/{FILES[1]}"], "only what is missing is fetched"
     for path in folder, folder / "a" / "b":
         assert {name: (path / name).read_bytes() for name in FILES} == small
@@ -155,8 +155,8 @@ def test_a_bad_file_is_named_and_replaced_but_not_lost(nn, folder, mirror, small
     path.write_bytes(bad := DAMAGE[kind](small[FILES[0]], small))
     assert nn.load_mnist(folder, [])[4] is False, "without a mirror, the stand-in"
     said = capsys.readouterr().out
-    assert (
-        f"{path} is not used" in said and "THIS IS NOT MNIST" in said and "put the four MNIST files" in said
+    assert all(
+        words in said for words in (f"{path} is not used", "THIS IS NOT MNIST", "put the four MNIST files")
     )
     assert right(nn.load_mnist(folder, [mirror()])) and aside.name in capsys.readouterr().out
     assert path.read_bytes() == small[FILES[0]] and aside.read_bytes() == bad
@@ -239,22 +239,15 @@ def test_without_stand_in_one_sentence_says_what_to_do(nn, tmp_path, capsys):
     assert "allow_pickle" not in str(refused.value) + capsys.readouterr().out
 
 
-def unwritable(*args, **kwargs):
-    """What writing to a full disk does."""
-    raise OSError(28, "No space left on device")
-
-
 @pytest.mark.parametrize("where", [(Path, "write_bytes"), (os, "replace"), (os, "mkdir")])
 def test_a_full_disk_or_read_only_folder_costs_a_sentence(nn, tmp_path, mirror, monkeypatch, capsys, where):
     (tmp_path / "model.npz").write_bytes(b"old")
-    monkeypatch.setattr(*where, unwritable)
+    monkeypatch.setattr(*where, Mock(side_effect=OSError(28, "No space left on device")))
     assert right(nn.load_mnist(tmp_path, [mirror()])) and "could not be saved" in capsys.readouterr().out
     with pytest.raises(OSError, match="No space"):
         nn.write_whole(tmp_path / "model.npz", b"new")
-    assert (
-        sorted(os.listdir(tmp_path)) == ["data", "model.npz"]
-        and (tmp_path / "model.npz").read_bytes() == b"old"
-    )
+    assert sorted(os.listdir(tmp_path)) == ["data", "model.npz"]
+    assert (tmp_path / "model.npz").read_bytes() == b"old"
 
 
 def test_two_at_once_never_see_halves(nn, tmp_path, mirror):
@@ -292,22 +285,16 @@ def test_the_stand_in_is_what_its_script_draws(monkeypatch):
         assert all(a.dtype == np.uint8 and np.array_equal(a, shipped[name]) for name, a in drawn.items())
 
 
-@pytest.fixture
-def params(nn, rng):
-    """W1, b1, W2, b2 by name."""
-    return dict(zip(("W1", "b1", "W2", "b2"), nn.init_params(784, 8, 10, rng)))
-
-
 def npz(**arrays):
     """The bytes of an .npz file; what can't be written otherwise is pickled."""
     np.savez(buffer := io.BytesIO(), **arrays)
     return buffer.getvalue()
 
 
-def bare(arrays):
+def texts(names):
     """A zip of files with the right names that are no arrays."""
     with zipfile.ZipFile(buffer := io.BytesIO(), "w") as file:
-        for name in arrays:
+        for name in names:
             file.writestr(name, "text")
     return buffer.getvalue()
 
@@ -315,11 +302,10 @@ def bare(arrays):
 BAD_MODELS = {
     "junk": (lambda p: b"not a zip at all", "is damaged"),
     "empty": (lambda p: b"", "is damaged"),
-    "cut short": (lambda p: npz(**p)[:5000], "is damaged"),
     "Git LFS pointer": (lambda p: LFS, "is damaged"),
     "no names": (lambda p: npz(arr_0=p["W1"]), "does not hold W1, b1, W2, b2"),
     "pickled": (lambda p: npz(**p | {"W1": np.array([{}], object)}), "is damaged"),
-    "no arrays": (bare, "four finite float32 arrays"),
+    "no arrays": (texts, "four finite float32 arrays"),
     "float64": (lambda p: npz(**p | {"W1": p["W1"].astype(float)}), "four finite float32 arrays"),
     "short W2": (lambda p: npz(**p | {"W2": p["W2"][:-1]}), "four finite float32 arrays"),
     "flat W1": (lambda p: npz(**p | {"W1": p["W1"].ravel()}), "four finite float32 arrays"),
@@ -328,28 +314,31 @@ BAD_MODELS = {
 }
 
 
+def named(nn, rng):
+    """A small network's W1, b1, W2, b2 by name."""
+    return dict(zip(("W1", "b1", "W2", "b2"), nn.init_params(784, 8, 10, rng)))
+
+
 @pytest.mark.parametrize("kind", BAD_MODELS)
-def test_bad_model_files_are_refused_in_a_sentence(nn, tmp_path, params, kind):
+def test_load_model_refuses_bad_files_in_a_sentence(nn, tmp_path, rng, kind):
     spoil, sentence = BAD_MODELS[kind]
-    (tmp_path / "model.npz").write_bytes(spoil(params))
+    (tmp_path / "model.npz").write_bytes(spoil(named(nn, rng)))
     with pytest.raises(ValueError, match=rf"model\.npz .*{sentence}") as refused:
         nn.load_model(tmp_path / "model.npz")
     assert "allow_pickle" not in str(refused.getrepr(style="value"))
 
 
-def test_a_model_comes_back_or_is_refused_whatever_the_damage(nn, tmp_path, params, rng):
-    path, refused = tmp_path / "model.npz", 0
+def test_a_saved_model_comes_back_or_is_refused_whatever_the_damage(nn, tmp_path, rng):
+    path, params, refused = tmp_path / "model.npz", named(nn, rng), 0
     with pytest.raises(FileNotFoundError, match=r"There is no model .*model\.npz"):
         nn.load_model(path)
     nn.save_model(path, *(P.astype(float) for P in params.values()))
-    with np.load(path, allow_pickle=False) as file:
-        assert file.files == list(params), "these four and nothing else"
     whole = path.read_bytes()
     assert all(map(np.array_equal, nn.load_model(path), params.values()))
     for _ in range(200):
         damaged = bytearray(whole)
-        damaged[rng.integers(len(whole))] ^= rng.integers(1, 256)
-        path.write_bytes(damaged)
+        damaged[at := rng.integers(len(whole))] ^= rng.integers(1, 256)
+        path.write_bytes(damaged if rng.random() < 0.8 else whole[:at])
         try:
             assert all(map(np.array_equal, nn.load_model(path), params.values()))
         except ValueError as problem:

@@ -1,4 +1,7 @@
-"""Do layers, training methods and threads of sections 10 to 12 do what the notebook says of them?"""
+"""Do layers, training methods and threads of sections 10 to 12 do what the notebook says of them?
+
+The notebook's own cells check every method's gradients (with a checker that test_functions.py tests).
+"""
 
 import math
 import signal
@@ -7,8 +10,7 @@ import time
 
 import numpy as np
 import pytest
-
-METHODS = "plain", "decayed", "dropout"
+from test_functions import toy
 
 
 def arrays(layers):
@@ -16,43 +18,14 @@ def arrays(layers):
     return [P for pair in layers for P in pair]
 
 
-def case(nn, rng, sizes=(7, 6, 5, 4), m=9, dtype=np.float64):
-    """Random images, one-hot targets and layers of a small network, with biases that are not zero."""
-    layers = [(W.astype(dtype), rng.random(b.size, dtype)) for W, b in nn.init_layers(sizes, rng)]
-    Y = nn.one_hot(rng.integers(sizes[-1], size=m), sizes[-1])
-    return rng.random((m, sizes[0]), dtype), Y, layers
-
-
-def toy(rng):
-    """300 made-up images to learn from, 100 to validate, whose bright quarter tells the class."""
-    y = rng.integers(4, size=400).astype(np.uint8)
-    X = rng.random((400, 784), dtype=np.float32) / 2 + (np.arange(784) // 196 == y[:, None]) * np.float32(0.5)
-    return X[:300], y[:300], X[300:], y[300:]
-
-
-def agrees(gradients, loss, layers, epsilon=1e-6):
-    """Whether the gradients are the central differences of loss() for every parameter of the layers."""
-    for P, dP in zip(arrays(layers), arrays(gradients), strict=True):
-        for i in np.ndindex(P.shape):
-            kept, losses = P[i], []
-            for P[i] in (kept + epsilon, kept - epsilon, kept):
-                losses.append(loss())
-            if not math.isclose((losses[0] - losses[1]) / (2 * epsilon), dP[i], rel_tol=1e-5, abs_tol=1e-8):
-                return False
-    return True
-
-
-def test_start(nn, rng):
-    params = nn.init_params(9, 8, 3, np.random.default_rng(5))
-    layers = nn.init_layers([9, 8, 3], np.random.default_rng(5))
-    assert all(P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(params, arrays(layers)))
+def test_he_xavier_and_hundredth_give_init_layers_their_spread(nn, rng):
     for std, expected in ((nn.he, 0.1), (nn.xavier, math.sqrt(2 / 500)), (nn.hundredth, 0.01)):
         (W, b), (V, c) = nn.init_layers([200, 300, 10], rng, std)
         assert W.shape == (200, 300) and V.shape == (300, 10) and not b.any() and not c.any()
-        assert np.std(W) == pytest.approx(expected, rel=0.05) and abs(W.mean()) < 0.05 * expected
+        assert np.std(W) == pytest.approx(expected, rel=0.05) and W.dtype == np.float32
 
 
-def test_forward_worked_by_hand(nn):
+def test_forward_layers_worked_by_hand(nn):
     weights = [[1, -1]], [[2], [1]], [[math.log(3), 0]]
     layers = [(np.array(W), np.array(b)) for W, b in zip(weights, ([0, 1], [-3], [0, 0]))]
     A = nn.forward_layers(np.array([[2.0], [0.0]]), layers)
@@ -60,29 +33,14 @@ def test_forward_worked_by_hand(nn):
     assert np.allclose(A[3], [[0.75, 0.25], [0.5, 0.5]])
 
 
-@pytest.mark.parametrize("sizes", [(4, 3), (5, 4, 3), (4, 6, 5, 3), (4, 5, 6, 5, 3)])
-def test_gradients_against_central_differences(nn, rng, sizes):
-    X, Y, layers = case(nn, rng, sizes)
-
-    def loss(*activation):
-        return nn.cross_entropy(nn.forward_layers(X, layers, *activation)[-1], Y)
-
-    assert agrees(nn.plain(X, Y, layers, None), loss, layers)
-    gradients = nn.decayed(X, Y, layers, None, decay=0.3)
-    assert agrees(gradients, lambda: loss() + 0.15 * sum(np.sum(W**2) for W, _ in layers), layers)
-    gradients = nn.dropout(X, Y, layers, np.random.default_rng(3), keep=0.6)
-    assert agrees(gradients, lambda: loss(nn.silencing(np.random.default_rng(3), 0.6)), layers)
-
-
-def test_dropout_silences_its_share_and_keeps_the_mean(nn, rng):
+def test_silencing_takes_its_share_and_keeps_the_mean(nn, rng):
     Z = np.full((2000, 50), 3, np.float32)
     loud = nn.silencing(rng, 0.75)(Z)
     assert set(np.unique(loud)) == {0, 4} and loud.dtype == np.float32
     assert np.mean(loud > 0) == pytest.approx(0.75, abs=0.01) and not nn.silencing(rng, 0.75)(-Z).any()
-    assert np.array_equal(nn.silencing(rng, 1)(Z), Z)
 
 
-def test_update_rules_worked_by_hand(nn):
+def test_sgd_momentum_and_adam_worked_by_hand(nn):
     """Two steps with the gradients 1 and 3, rate 0.1."""
     g, s = 0.1 * 0.9 + 0.1 * 3, 0.001 * 0.999 + 0.001 * 9
     expected = {"sgd": -0.1 - 0.3, "momentum": -0.1 - 0.1 * (0.9 + 3)}
@@ -95,23 +53,16 @@ def test_update_rules_worked_by_hand(nn):
         assert all(P.dtype == np.float32 for kept in state.values() if np.ndim(kept) for P in kept), name
 
 
-def test_courses_of_the_rate(nn):
+def test_cosine_and_in_two_steps(nn):
     rates = nn.cosine(0.4, 8)
     assert all(type(rate) is float for rate in rates) and len(rates) == 8 and rates[0] == 0.4
-    assert rates[2] == pytest.approx(0.2 * (1 + math.sqrt(0.5)))
-    assert all(rates[k] + rates[8 - k] == pytest.approx(0.4) for k in range(1, 8)) and nn.cosine(3, 1) == [3]
+    assert rates[2] == pytest.approx(0.2 * (1 + math.sqrt(0.5))) and nn.cosine(3, 1) == [3]
     assert nn.in_two_steps(0.5, 12) == [0.5] * 9 + [0.05] * 3 and nn.in_two_steps(0.5, 1) == [0.5]
 
 
-def test_soft_targets(nn, rng):
-    X, Y, _ = case(nn, rng, dtype=np.float32)
-    same, soft = nn.soften(X, Y, rng, share=0.2)
-    assert same is X and soft.dtype == np.float32 and np.allclose(soft, np.where(Y == 1, 0.85, 0.05))
-
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["plain", "decayed", "dropout"])
 @pytest.mark.parametrize("rule, rate", [("sgd", 0.1), ("momentum", 0.02), ("adam", 0.002)])
-def test_training_learns_with_every_method(nn, rng, method, rule, rate):
+def test_train_layers_learns_with_every_method(nn, rng, method, rule, rate):
     data, layers, seen, lines = toy(rng), nn.init_layers([784, 16, 12, 10], rng), [], []
     kept = [P.copy() for P in arrays(layers)]
 
@@ -123,18 +74,15 @@ def test_training_learns_with_every_method(nn, rng, method, rule, rate):
     trained, history = nn.train_layers(*data, layers, *settings)
     assert all(np.array_equal(P, Q) for P, Q in zip(arrays(layers), kept)), "the list given was changed"
     assert {P.dtype for P in arrays(trained)} == {np.dtype(np.float32)}
-    assert seen == 8 * (9 * [32] + [12]) and len(lines) == 8 and history["val_accuracy"][-1] > 0.9
-    assert {len(values) for values in history.values()} == {8} and min(np.diff(history["seconds"])) >= 0
-    assert nn.score_layers(*data[2:], trained) == (history["val_loss"][-1], history["val_accuracy"][-1])
+    assert seen == 8 * (9 * [32] + [12]) and len(lines) == len(history) == 8
+    _, val_accuracy, seconds = np.transpose(history)
+    assert val_accuracy[-1] > 0.9 and min(np.diff(seconds)) >= 0
 
 
-def test_one_step_goes_against_the_gradient(nn, rng):
-    data, layers = toy(rng), nn.init_layers([784, 8, 10], rng)
-    by_method = [getattr(nn, method)(data[0], nn.one_hot(data[1]), layers, rng) for method in METHODS]
-    assert {dP.dtype for gradients in by_method for dP in arrays(gradients)} == {np.dtype(np.float32)}
-    trained, _ = nn.train_layers(*data, layers, [0.3], rng, batch_size=300)
-    for P, dP, Q in zip(arrays(layers), arrays(by_method[0]), arrays(trained)):
-        assert np.allclose(P - 0.3 * dP, Q, atol=1e-5)
+def test_soften_shares_among_all(nn, rng):
+    X, Y = rng.random((4, 7)), nn.one_hot(np.array([1, 0, 3, 3]), 4)
+    same, soft = nn.soften(X, Y, rng, share=0.2)
+    assert same is X and soft.dtype == np.float32 and np.allclose(soft, np.where(Y == 1, 0.85, 0.05))
 
 
 def test_side_by_side_keeps_order_and_runs_two(nn):

@@ -1,7 +1,6 @@
 """Does Python prepare a drawing, the pad's weights and its page rightly?"""
 
 import base64
-import json
 import re
 
 import numpy as np
@@ -11,12 +10,6 @@ from notebook import ROOT
 FILE = (ROOT / "data" / "digit_pad.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def network(nn):
-    """The network of the pad."""
-    return nn.load_model(ROOT / "data" / "pad_model.npz")
-
-
 def test_normalise_drawing_scales_and_centres(nn):
     image = np.zeros((280, 280))
     assert not nn.normalise_drawing(image).any()
@@ -24,15 +17,8 @@ def test_normalise_drawing_scales_and_centres(nn):
     small = nn.normalise_drawing(image)
     assert small.shape == (28, 28) and small.dtype == np.float32
     assert np.allclose(small[4:24, 10:18], 1) and small.sum() == pytest.approx(20 * 8)
-
-
-def test_normalise_drawing_ignores_place_and_size_and_keeps_the_ink(nn, rng):
-    image = np.zeros((280, 280))
-    image[20:120, 30:70] = rng.random((100, 40))
-    small, larger = nn.normalise_drawing(image), np.kron(image[:140, :140], np.ones((2, 2)))
-    assert np.allclose(nn.normalise_drawing(np.roll(image, (150, 120), axis=(0, 1))), small)
-    assert np.allclose(nn.normalise_drawing(larger), small, atol=1e-6)
-    assert small.sum() == pytest.approx(image.sum() * 0.2**2, rel=1e-5)
+    larger = np.kron(image[:140, 140:], np.ones((2, 2)))
+    assert np.allclose(nn.normalise_drawing(larger), small, atol=1e-6), "neither place nor size matters"
 
 
 def test_ink_of_a_straight_stroke(nn):
@@ -41,25 +27,22 @@ def test_ink_of_a_straight_stroke(nn):
     assert ink.sum() == pytest.approx(150 * 20 + 3.14 * 100, rel=0.02)
 
 
-def test_quantise_loses_half_a_step_and_hardly_an_image(nn, network, mnist):
-    X, y, (W1, *others) = mnist[2].reshape(-1, 784) / mnist[2].max(), mnist[3], network
+def test_quantise_loses_half_a_step_and_hardly_an_image(nn, mnist):
+    X, y, (W1, *others) = nn.as_rows(mnist[2]), mnist[3], nn.load_model(ROOT / "data" / "pad_model.npz")
     whole, scale = nn.quantise(W1)
-    assert whole.dtype == np.int8 and whole.shape == W1.shape and scale.shape == W1.shape[1:]
-    assert (np.abs(whole * scale - W1) <= np.abs(W1).max(axis=0) / 254 + 1e-7).all()
+    assert (
+        whole.dtype == np.int8 and (np.abs(whole * scale - W1) <= np.abs(W1).max(axis=0) / 254 + 1e-7).all()
+    )
     before, after = (np.mean(nn.predict(X, W, *others) == y) for W in (W1, whole * scale))
-    assert abs(before - after) <= 0.0005
+    assert abs(before - after) <= 0.0005 and before > 0.99, "the text says 99.1%"
     assert not nn.quantise(np.zeros((784, 1)))[0].any(), "a unit that is dead"
 
 
-def test_pad_page_is_the_file_with_these_weights(nn, network):
-    W1, b1, W2, b2 = network
-    page, (start, end) = nn.pad_page(*network), FILE.split("null;", 1)
+def test_pad_page_is_the_file_with_these_weights(nn, rng):
+    W1, b1, W2, b2 = nn.init_params(784, 4, 10, rng)
+    page, (start, end) = nn.pad_page(W1, b1, W2, b2), FILE.split("null;", 1)
     assert start.endswith("const WEIGHTS = ") and page.startswith(start) and page.endswith(";" + end)
-    texts = json.loads(page[len(start) : -len(end) - 1])
-    whole, scale = nn.quantise(W1)
-    arrays = {"W1": whole, "scale": scale, "b1": b1, "W2": W2, "b2": b2}
-    wanted = {name: base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
-    assert texts == wanted
+    assert base64.b64encode(W2.tobytes()).decode() in page[len(start) : -len(end)]
 
 
 def test_the_pads_file_asks_nobody_and_keeps_to_itself():
