@@ -62,15 +62,17 @@ def torch_epoch(nn, X, y, params, batch, rng):
     X, y = torch.from_numpy(X), torch.from_numpy(y)
     layers = torch.nn.Linear(784, len(params[1])), torch.nn.ReLU(), torch.nn.Linear(len(params[1]), 10)
     model, loss = torch.nn.Sequential(*layers), torch.nn.CrossEntropyLoss()
-    for P, start in zip(model.parameters(), params):
+    weights = list(model.parameters())
+    for P, start in zip(weights, params):
         P.data = torch.from_numpy(start.T.copy())
 
     def epoch():
         for rows in torch.from_numpy(rng.permutation(len(X))).split(batch):
-            model.zero_grad()
+            for P in weights:
+                P.grad = None
             loss(model(X[rows]), y[rows]).backward()
             with torch.no_grad():
-                for P in model.parameters():
+                for P in weights:
                     P.sub_(P.grad, alpha=RATE)
 
     return epoch

@@ -101,6 +101,7 @@ def test_interrupt_ends_what_runs_and_cancels_what_waits(nn, rng):
         started.append(k)
         return nn.train_layers(*data, layers, [0.1] * 5000, np.random.default_rng(k))
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
     begin, main = time.monotonic(), threading.main_thread().ident
     threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
