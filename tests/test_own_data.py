@@ -71,7 +71,7 @@ def test_bad_csv_is_refused_by_name(nn, rng, tmp_path, fault):
         nn.load_csv(path)
 
 
-@pytest.mark.parametrize("m, digits", [(20, 3), (1500, 10)])
+@pytest.mark.parametrize("m, digits", [(20, 3), (300, 10)])
 def test_the_whole_notebook_runs_on_own_images(nn, tmp_path, rng, monkeypatch, m, digits):
     """Section 15's two lines, as they stand there: one run beforehand, one behind the loading cell."""
     pack, unpack = (
