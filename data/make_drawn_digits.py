@@ -443,7 +443,7 @@ def write_file(path, content):
 def notebook_functions():
     """The functions of the notebook, taken from its cells by the same code as the tests use."""
     sys.path.insert(0, str(TARGET.parent.parent / "tests"))
-    from notebook import functions
+    from page import functions
 
     return functions()
 

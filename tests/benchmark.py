@@ -1,7 +1,7 @@
 """How fast is the notebook's training beside other libraries? Run by hand, not by pytest:
 
     pip install torch scikit-learn        # whichever is missing is left out
-    python tests/benchmark.py             # writes tests/benchmark.md and .github/benchmark.png
+    python tests/benchmark.py             # writes tests/benchmark.md
 
 Each contender lives in a process of its own, with the same images, first weights (scikit-learn draws its own)
 and rate. They take turns, one epoch each, so that a machine whose speed drifts treats all alike; the first
@@ -12,15 +12,15 @@ import importlib
 import multiprocessing
 import os
 import platform
+import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import distributions
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-HERE = Path(__file__).resolve().parent
 SETTINGS = [(64, 64), (128, 64), (128, 128), (1024, 128)]  # hidden units, batch size
 ROUNDS, RATE = 7, 0.5
 
@@ -95,7 +95,7 @@ ALL = {  # who: package, threads (None: its own choice), what to call
     FLOOR: ("numpy", 1, products_epoch),
     "PyTorch, one thread": ("torch", 1, torch_epoch),
 }
-PACKAGES = "numpy", "torch", "scikit-learn"
+PACKAGES = {"numpy": "numpy", "scikit-learn": "sklearn", "torch": "torch"}
 FOUND = [name for name, (package, *_) in ALL.items() if find_spec(package)]
 
 
@@ -109,7 +109,7 @@ def prepare(name, hidden, batch):
             os.environ[variable] = str(threads)
     importlib.import_module(package)
     import numpy as np
-    from notebook import ROOT, functions
+    from page import ROOT, functions
 
     nn, rng = functions(), np.random.default_rng(0)
     images, y, *_, is_mnist = nn.load_mnist(ROOT / "data")
@@ -136,50 +136,23 @@ def take_turns(setting):
     return dict(zip(FOUND, zip(*turns[1:])))
 
 
-def speed(times, name):
-    """How many times as fast as the notebook, round by round."""
-    return [ours / theirs for ours, theirs in zip(times[OURS], times[name])]
-
-
 def table(times, names):
     """Markdown: the median seconds of each, and the notebook's divided by them."""
     title = "seconds an epoch (ours ÷ theirs)"
-    rows = [
-        [title, *(f"{hidden} / {batch}" for hidden, batch in SETTINGS)],
-        [":--", *["--:"] * len(SETTINGS)],
-    ]
+    settings = [f"{hidden} / {batch}" for hidden, batch in SETTINGS]
+    rows = [[title, *settings], [":--", *["--:"] * len(SETTINGS)]]
     for name in names:
-        ratios = ["" if name == OURS else f" ({median(speed(t, name)):.2f})" for t in times]
-        rows.append([name, *(f"{median(t[name]):.2f}{ratio}" for t, ratio in zip(times, ratios))])
+        ratios = [median(ours / theirs for ours, theirs in zip(t[OURS], t[name])) for t in times]
+        said = [f"{median(t[name]):.2f} ({ratio:.2f})" for t, ratio in zip(times, ratios)]
+        rows.append([name, *(text.removesuffix(" (1.00)") if name == OURS else text for text in said)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def draw(times):
-    """The figure: speed relative to the notebook's; its title claims only what held in every round."""
-    import matplotlib.pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
-    shown = [(name, colour) for name, colour in zip(FOUND[1:4], ("#E69F00", "#009E73", "0.7"))]
-    for k, (name, colour) in enumerate(shown, -1):
-        heights = [median(speed(t, name)) for t in times]
-        bars = ax.bar([x + 0.27 * k for x in range(len(times))], heights, 0.25, color=colour, label=name)
-        ax.bar_label(bars, fmt="%.2f", label_type="center")
-    ax.axhline(1, color="#0072B2", linewidth=2, label=OURS)
-    labels = [f"{h} / {b}\n{median(t[OURS]):.2f} s here" for (h, b), t in zip(SETTINGS, times)]
-    ax.set_xticks(range(len(times)), labels)
-    won = all(max(speed(t, name)) < 1 for t in times[:2] for name in FOUND if name not in (OURS, FLOOR))
-    title = "In batches of 64 the notebook is the fastest" if won else "Speed against the notebook's"
-    ax.set(title=title, xlabel="hidden units / batch size", ylabel="epochs while the notebook does one")
-    fig.legend(loc="outside right center")
-    fig.savefig(HERE.parent / ".github" / "benchmark.png", dpi=160)
 
 
 def machine():
     """What this runs on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
-    versions = sorted({f"{d.name} {d.version}" for d in distributions() if d.name in PACKAGES})
+    info = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
+    model = re.search(r"model name\s*: (.*)|$", info)[1] or platform.machine()
+    versions = [f"{name} {version(name)}" for name, module in PACKAGES.items() if find_spec(module)]
     return ", ".join([model, f"{os.cpu_count()} cores", f"Python {platform.python_version()}", *versions])
 
 
@@ -187,5 +160,6 @@ if __name__ == "__main__":
     measured = [take_turns(setting) for setting in SETTINGS]
     notes = f"Hidden units / batch size; medians of {ROUNDS} rounds. {machine()}."
     tables = table(measured, FOUND[:4]), table(measured, [OURS, *FOUND[4:]])
-    (HERE / "benchmark.md").write_text("\n\n".join([*tables, notes]) + "\n", encoding="utf-8")
-    draw(measured)
+    Path(__file__).with_name("benchmark.md").write_text(
+        "\n\n".join([*tables, notes]) + "\n", encoding="utf-8"
+    )

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-from test_functions import toy
 
 
 def arrays(layers):
@@ -23,14 +22,6 @@ def test_he_xavier_and_hundredth_give_init_layers_their_spread(nn, rng):
         (W, b), (V, c) = nn.init_layers([200, 300, 10], rng, std)
         assert W.shape == (200, 300) and V.shape == (300, 10) and not b.any() and not c.any()
         assert np.std(W) == pytest.approx(expected, rel=0.05) and W.dtype == np.float32
-
-
-def test_forward_layers_worked_by_hand(nn):
-    weights = [[1, -1]], [[2], [1]], [[math.log(3), 0]]
-    layers = [(np.array(W), np.array(b)) for W, b in zip(weights, ([0, 1], [-3], [0, 0]))]
-    A = nn.forward_layers(np.array([[2.0], [0.0]]), layers)
-    assert [a.tolist() for a in A[:3]] == [[[2], [0]], [[2, 0], [0, 1]], [[1], [0]]]
-    assert np.allclose(A[3], [[0.75, 0.25], [0.5, 0.5]])
 
 
 def test_silencing_takes_its_share_and_keeps_the_mean(nn, rng):
@@ -62,21 +53,19 @@ def test_cosine_and_in_two_steps(nn):
 
 @pytest.mark.parametrize("method", ["plain", "decayed", "dropout"])
 @pytest.mark.parametrize("rule, rate", [("sgd", 0.1), ("momentum", 0.02), ("adam", 0.002)])
-def test_train_layers_learns_with_every_method(nn, rng, method, rule, rate):
-    data, layers, seen, lines = toy(rng), nn.init_layers([784, 16, 12, 10], rng), [], []
+def test_train_layers_learns_with_every_method(nn, rng, toy, method, rule, rate):
+    layers, seen = nn.init_layers([784, 16, 12, 10], rng), []
     kept = [P.copy() for P in arrays(layers)]
 
     def watch(X, Y, rng):
         seen.append(len(X))
         return nn.soften(X, Y, rng)
 
-    settings = [rate] * 8, rng, 32, watch, getattr(nn, method), getattr(nn, rule), lines.append
-    trained, history = nn.train_layers(*data, layers, *settings)
+    settings = [rate] * 8, rng, 32, watch, getattr(nn, method), getattr(nn, rule)
+    trained, history = nn.train_layers(*toy, layers, *settings)
     assert all(np.array_equal(P, Q) for P, Q in zip(arrays(layers), kept)), "the list given was changed"
     assert {P.dtype for P in arrays(trained)} == {np.dtype(np.float32)}
-    assert seen == 8 * (9 * [32] + [12]) and len(lines) == len(history) == 8
-    _, val_accuracy, seconds = np.transpose(history)
-    assert val_accuracy[-1] > 0.9 and min(np.diff(seconds)) >= 0
+    assert seen == 8 * (9 * [32] + [12]) and len(history) == 8 and history[-1][1] > 0.9
 
 
 def test_soften_shares_among_all(nn, rng):
@@ -94,12 +83,12 @@ def test_side_by_side_keeps_order_and_runs_two(nn):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to single threads here")
-def test_interrupt_ends_what_runs_and_cancels_what_waits(nn, rng):
-    data, layers, started = toy(rng), nn.init_layers([784, 8, 10], rng), []
+def test_interrupt_ends_what_runs_and_cancels_what_waits(nn, rng, toy):
+    layers, started = nn.init_layers([784, 8, 10], rng), []
 
     def work(k):
         started.append(k)
-        return nn.train_layers(*data, layers, [0.1] * 5000, np.random.default_rng(k))
+        return nn.train_layers(*toy, layers, [0.1] * 5000, np.random.default_rng(k))
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
     begin, main = time.monotonic(), threading.main_thread().ident

@@ -5,9 +5,16 @@ import re
 
 import numpy as np
 import pytest
-from notebook import ROOT
+from make_drawn_digits import STROKES
+from page import ROOT
 
 FILE = (ROOT / "data" / "digit_pad.html").read_text(encoding="utf-8")
+
+
+def strokes_of(digit, way=0):
+    """Strokes (n, 2) of x and y on 280 x 280 pixels: a way in which the stand-in's script writes the digit."""
+    strokes = STROKES[digit][way][1].split("|")
+    return [40 + 2 * np.array(re.findall(r"(-?\d+),(-?\d+)", stroke), float) for stroke in strokes]
 
 
 def test_normalise_drawing_scales_and_centres(nn):
@@ -21,21 +28,21 @@ def test_normalise_drawing_scales_and_centres(nn):
     assert np.allclose(nn.normalise_drawing(larger), small, atol=1e-6), "neither place nor size matters"
 
 
-def test_ink_of_a_straight_stroke(nn):
-    ink = nn.ink_of([np.array([[50.0, 100.0], [200.0, 100.0]])])
-    assert ink[100, 60:190].min() == 1 and ink[80].max() == 0
-    assert ink.sum() == pytest.approx(150 * 20 + 3.14 * 100, rel=0.02)
-
-
 def test_quantise_loses_half_a_step_and_hardly_an_image(nn, mnist):
     X, y, (W1, *others) = nn.as_rows(mnist[2]), mnist[3], nn.load_model(ROOT / "data" / "pad_model.npz")
     whole, scale = nn.quantise(W1)
-    assert (
-        whole.dtype == np.int8 and (np.abs(whole * scale - W1) <= np.abs(W1).max(axis=0) / 254 + 1e-7).all()
-    )
+    error = np.abs(whole * scale - W1)
+    assert whole.dtype == np.int8 and (error <= np.abs(W1).max(axis=0) / 254 + 1e-7).all()
     before, after = (np.mean(nn.predict(X, W, *others) == y) for W in (W1, whole * scale))
     assert abs(before - after) <= 0.0005 and before == pytest.approx(0.991, abs=0.0005), "as the text says"
     assert not nn.quantise(np.zeros((784, 1)))[0].any(), "a unit that is dead"
+
+
+def test_ink_of_nearly_every_way_to_write_a_digit_is_read_by_the_pads_network(nn):
+    network = nn.load_model(ROOT / "data" / "pad_model.npz")
+    ways = [(digit, way) for digit, known in STROKES.items() for way in range(len(known))]
+    drawn = np.stack([nn.normalise_drawing(nn.ink_of(strokes_of(*way))) for way in ways])
+    assert len(ways) == 114 and np.mean(nn.predict(drawn, *network) == [digit for digit, _ in ways]) > 0.98
 
 
 def test_pad_page_is_the_file_with_these_weights(nn, rng):

@@ -1,0 +1,77 @@
+"""What do the tests take from the notebook, and on which data do they run? A pytest plugin, named in pytest.ini.
+
+On the stand-in (no MNIST in data/, and no mirror within reach) the stored outputs, which are MNIST's, can't be
+compared. The notebook then runs in nbval's lax mode: its errors count, its outputs do not.
+"""
+
+import json
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PATH = ROOT / "neural_network_from_scratch.ipynb"
+STORED = json.loads(PATH.read_text(encoding="utf-8"))
+for cell in STORED["cells"]:
+    cell["source"] = "".join(cell["source"])
+CODE = [cell for cell in STORED["cells"] if cell["cell_type"] == "code"]
+PROSE = "\n\n".join(cell["source"] for cell in STORED["cells"] if cell["cell_type"] == "markdown")
+OUTPUTS = [output for cell in CODE for output in cell["outputs"]]
+PRINTED = "\n".join("".join(out.get("text", out.get("data", {}).get("text/plain", ""))) for out in OUTPUTS)
+found = {}
+
+
+@cache
+def functions():
+    """Everything that the cells tagged `definitions` define, as attributes."""
+    space, main = {"__name__": "notebook"}, sys.modules["__main__"]
+    for number, cell in enumerate(CODE, 1):
+        if "definitions" in cell["metadata"].get("tags", []):
+            exec(compile(cell["source"], f"code cell {number}", "exec"), space)
+    sys.modules["__main__"] = main  # where IPython, which the figures' settings start, has put its own
+    return SimpleNamespace(**space)
+
+
+def pytest_configure(config):
+    """Look for MNIST once, as the notebook does."""
+    os.chdir(ROOT)
+    *found["arrays"], found["on_mnist"] = functions().load_mnist()
+    if not found["on_mnist"]:
+        config.option.nbval, config.option.nbval_lax = False, True
+
+
+def pytest_report_header(config):
+    """Say on which data the tests run."""
+    stand_in = "NOT MNIST but the stand-in; outputs are not compared, errors count"
+    return "data: " + ("MNIST; outputs are compared" if found["on_mnist"] else stand_in)
+
+
+@pytest.fixture(scope="session")
+def nn():
+    """The functions of the notebook."""
+    return functions()
+
+
+@pytest.fixture
+def rng():
+    """A generator that is the same for every test."""
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """X_train, y_train, X_test, y_test: the real MNIST, as it is on disk."""
+    return found["arrays"] if found["on_mnist"] else pytest.skip("MNIST is not here, nor within reach")
+
+
+@pytest.fixture
+def toy(rng):
+    """300 made-up images to learn from, 100 to validate, whose bright quarter tells the class."""
+    y = rng.integers(4, size=400)
+    X = rng.random((400, 784), dtype=np.float32) / 2 + (np.arange(784) // 196 == y[:, None]) * np.float32(0.5)
+    return X[:300], y[:300], X[300:], y[300:]
