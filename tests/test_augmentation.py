@@ -1,4 +1,4 @@
-"""Section 13: do warps, deskewing, the folded mean and the joined committee do what the text says?"""
+"""Sections 13 and 14: do warps, deskewing, the folded mean, the joined committee and spoiling do what the text says?"""
 
 import numpy as np
 import pytest
@@ -33,16 +33,17 @@ def test_apply_warp_deals_warps_out_in_turn_to_any_number_of_images(nn, images, 
 
 
 def test_random_warp_has_the_size_asked_for(nn):
-    """Displacements in the middle, where nothing is clipped: 0.5 of shift, 0.8 elastic, and affine."""
+    """Ten pixels off the middle, where nothing is clipped: 0.5 of shift, 0.8 elastic, 0.95 affine."""
 
     def displacement(strength):
-        pixels, weights = nn.random_warp(400, np.random.default_rng(0), strength)
+        pixels, weights = nn.random_warp(2000, np.random.default_rng(0), strength)
         assert weights[0].dtype == np.float32 and np.allclose(sum(weights), 1, atol=1e-5)
-        return pixels[0] // 28 + weights[2] + weights[3] - nn.ROW
+        r, c = pixels[0] // 28 + weights[2] + weights[3], pixels[0] % 28 + weights[1] + weights[3]
+        return np.stack([r[:, 14 * 28 + 4], c[:, 4 * 28 + 14]]) - 14
 
-    middle = displacement(1)[:, 406]
-    assert middle.std() == pytest.approx(np.hypot(0.5, 0.8), rel=0.1)
-    assert np.allclose(displacement(2)[:, 406], 2 * middle, atol=1e-3) and np.allclose(displacement(0), 0)
+    once = displacement(1)
+    assert once.std(axis=1) == pytest.approx([np.sqrt(0.5**2 + 0.8**2 + 0.95**2)] * 2, rel=0.05)
+    assert np.allclose(displacement(2), 2 * once, atol=1e-3) and np.allclose(displacement(0), 0)
 
 
 def test_deskew_stands_a_slanted_stroke_upright_and_leaves_others_alone(nn):
@@ -62,8 +63,8 @@ def test_deskew_stands_a_slanted_stroke_upright_and_leaves_others_alone(nn):
 def test_train_warped_repeats_itself_and_its_network_reads_plain_pixels(nn, toy, strength):
     (network, history), (again, _) = (nn.train_warped(toy, strength, 8, 6, 3) for _ in range(2))
     assert all(P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(network, again))
-    assert nn.loss_and_accuracy(*toy[2:], *network) == pytest.approx(history[-1][:2], rel=0.01)
-    assert history[-1][1] > 0.9
+    score = nn.loss_and_accuracy(nn.forward(toy[2], *network)[-1], toy[3])
+    assert score == pytest.approx(history[-1][:2], rel=0.01) and score[1] > 0.9
 
 
 def test_join_takes_members_of_any_size(nn, images, rng):
@@ -72,3 +73,12 @@ def test_join_takes_members_of_any_size(nn, images, rng):
     mean = np.mean([nn.forward(images, *member)[2] for member in members], axis=0)
     assert np.allclose(nn.forward(images, *joined)[2], mean, atol=1e-5)
     assert joined[0].shape == (784, 12) and all(P.dtype == np.float32 for P in joined)
+
+
+def test_noisy_and_shifted_spoil_by_the_amount(nn, images, rng):
+    grey = np.full((50, 784), 0.5, np.float32)
+    assert np.std(nn.noisy(grey, 0.1, rng) - grey) == pytest.approx(0.1, rel=0.02)
+    assert set(np.unique(nn.noisy(grey, 1e6, rng))) == {0, 1}
+    ways = [(-2, 0), (2, 0), (0, -2), (0, 2), (-2, 0), (2, 0)]
+    square, there = (X.reshape(-1, 28, 28) for X in (images, nn.shifted(images, 2, None)))
+    assert all(np.array_equal(np.roll(a, way, (0, 1)), b) for a, way, b in zip(square, ways, there))

@@ -87,19 +87,18 @@ class Mirror(BaseHTTPRequestHandler):
         with suppress(OSError):  # when the reader has hung up
             for part in repeat(bytes(1_000_000), 300) if how == "never-ends" else parts:
                 self.wfile.write(part)
-                time.sleep(0.05 if how == "slow" else 0)  # 20 kB a second
+                time.sleep(0.1 if how == "slow" else 0)  # 10 kB a second
         if how == "stalls":
             self.server.over.wait(60)
 
-    def log_message(self, *args):
-        """Say nothing."""
+    log_message = Mock()
 
 
 @pytest.fixture
 def mirror(nn, small, monkeypatch):
-    """mirror.at("404") is the address of a mirror that answers 404. We bear 0.3 s of silence."""
+    """mirror.at("404") is the address of a mirror that answers 404. We bear a second of silence."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setitem(nn.load_mnist.__globals__, "fetch", partial(nn.fetch, silence=0.3))
+    monkeypatch.setitem(nn.load_mnist.__globals__, "fetch", partial(nn.fetch, silence=1))
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         server.files, server.asked, server.over = small, [], threading.Event()
         server.at = lambda how="works": f"http://127.0.0.1:{server.server_port}/{how}"
@@ -109,38 +108,40 @@ def mirror(nn, small, monkeypatch):
         server.shutdown()
 
 
-def test_files_in_the_folder_packed_or_not_are_used_as_they_are(load, small, tmp_path, capsys):
+def test_load_mnist_uses_files_packed_or_not_as_they_are(load, small, tmp_path, capsys):
     assert load()
     (tmp_path / FILES[0]).rename(tmp_path / "packed")
     (tmp_path / FILES[0].removesuffix(".gz")).write_bytes(gzip.decompress(small[FILES[0]]))
     assert load() and capsys.readouterr().out == ""
 
 
-def test_missing_files_come_from_the_mirror_and_the_folder_is_made(load, small, mirror, tmp_path):
+def test_load_mnist_fetches_what_is_missing_and_makes_the_folder(load, small, mirror, tmp_path):
     (tmp_path / FILES[1]).unlink()
-    assert load([mirror.at()]) and mirror.asked == [f"/works/{FILES[1]}"], "only what is missing is fetched"
+    assert load([mirror.at()]) and mirror.asked == [f"/works/{FILES[1]}"], "too much was fetched"
     assert load([mirror.at("works/")], tmp_path / "a" / "b")
     for path in (tmp_path, tmp_path / "a" / "b"):
         assert {name: (path / name).read_bytes() for name in FILES} == small
 
 
-def test_your_own_mirror_is_asked_first(monkeypatch):
+def test_mirrors_begin_with_your_own(monkeypatch):
     monkeypatch.setenv("MNIST_MIRROR", "http://one.example/ http://two.example/")
     assert functions.__wrapped__().MIRRORS[:2] == ["http://one.example/", "http://two.example/"]
 
 
 DAMAGE = {
     "web page": lambda packed: b"<html><script>alert(1)</script>503</html>",
-    "one bit off": lambda packed: gzip.compress(gzip.decompress(packed)[:-1] + b"\xff"),
+    "last byte off": lambda packed: gzip.compress(gzip.decompress(packed)[:-1] + b"\xff"),
     "bomb": lambda packed: b"".join([gzip.compress(bytes(1_000_000), 1)] * 300),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_bad_file_is_named_and_replaced_but_not_lost(load, small, mirror, tmp_path, modest, capsys, kind):
+def test_find_file_names_a_bad_file_and_keep_sets_it_aside(
+    load, small, mirror, tmp_path, modest, capsys, kind
+):
     path, aside = tmp_path / FILES[0], tmp_path / f"{FILES[0]}.bad"
     path.write_bytes(bad := DAMAGE[kind](small[FILES[0]]))
-    assert not load(), "without a mirror, the stand-in"
+    assert not load(), "something was loaded without a mirror"
     said = capsys.readouterr().out
     assert all(words in said for words in (f"{path} is not used", "THIS IS NOT MNIST", "put the four MNIST"))
     assert load([mirror.at()]) and aside.name in capsys.readouterr().out
@@ -157,7 +158,7 @@ def damaged(whole, rng, *others):
     return [flipped, whole[:at], b"HTTP/1.1 200 OK\r\n" + whole, b"", *others][rng.integers(4 + len(others))]
 
 
-def test_no_random_damage_is_ever_believed(load, small, tmp_path, rng):
+def test_find_file_and_read_idx_believe_no_random_damage(load, small, tmp_path, rng):
     (tmp_path / STAND_IN.name).unlink()
     refused = 0
     for _ in range(200):
@@ -165,60 +166,57 @@ def test_no_random_damage_is_ever_believed(load, small, tmp_path, rng):
         whole = small[name] if rng.random() < 0.7 else gzip.decompress(small[name])
         (tmp_path / name).write_bytes(damaged(whole, rng, small[other]))
         try:
-            assert load(), "some bytes of a packed file mean nothing"
+            load()  # some bytes of a packed file mean nothing
         except OSError as problem:
             refused += f"put the four MNIST files into {tmp_path}" in str(problem)
         (tmp_path / name).write_bytes(small[name])
     assert refused > 180
 
 
-BAD_MIRRORS = {"404": "404", "hangs": "", "stalls": "timed out", "closes-half-way": "ended before"}
+BAD_MIRRORS = {"404": "Not Found", "hangs": "", "stalls": "timed out", "closes-half-way": "ended before"}
 BAD_MIRRORS |= {"junk": "ended before", "web-page": "another SHA-256", "never-ends": "another SHA-256"}
 
 
 @pytest.mark.parametrize("how", BAD_MIRRORS)
-def test_the_next_mirror_takes_over(load, tmp_path, mirror, modest, capsys, how):
+def test_find_file_goes_on_to_the_next_mirror(load, tmp_path, mirror, modest, capsys, how):
     assert load([mirror.at(how), mirror.at()], tmp_path / "new")
     said = [line for line in capsys.readouterr().out.splitlines() if "not used" in line]
-    assert len(said) == 1 and mirror.at(how) in said[0], "one sentence, and it is asked no more"
+    assert len(said) == 1 and mirror.at(how) in said[0], "more than one sentence, or asked again"
     assert BAD_MIRRORS[how] in said[0]
-    assert sorted(os.listdir(tmp_path / "new")) == sorted(FILES), "nothing half-written is left"
+    assert sorted(os.listdir(tmp_path / "new")) == sorted(FILES), "something half-written is left"
 
 
-def test_slow_but_steady_is_not_silent_and_yet_not_for_ever(nn, mirror, small):
+def test_fetch_bears_a_slow_mirror_but_not_for_ever(nn, mirror, small):
     url, begin = f"{mirror.at('slow')}/{FILES[0]}", time.monotonic()
-    assert nn.fetch(url, silence=0.3) == small[FILES[0]] and time.monotonic() - begin > 0.6
-    begin = time.monotonic()
-    assert len(nn.fetch(url, longest=0.2)) < len(small[FILES[0]]) and time.monotonic() - begin < 0.5
+    assert nn.fetch(url, silence=0.6) == small[FILES[0]] and time.monotonic() - begin > 1
+    assert len(nn.fetch(url, longest=0.2)) < len(small[FILES[0]])
 
 
 UNKNOWN = Mock(side_effect=socket.gaierror(-2, "Name or service not known"))
+SLOW = Mock(side_effect=lambda *args, **kwargs: time.sleep(30))
 
 
-@pytest.mark.parametrize(
-    "look_up, said", [(UNKNOWN, "not known"), (lambda *a, **k: time.sleep(3), "no answer")]
-)
-def test_a_name_that_is_not_found_or_looked_up_for_ever(
-    load, tmp_path, mirror, monkeypatch, capsys, look_up, said
-):
+@pytest.mark.parametrize("look_up, said", [(UNKNOWN, "not known"), (SLOW, "no answer")])
+def test_fetch_gives_up_unknown_names(load, tmp_path, mirror, monkeypatch, capsys, look_up, said):
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     (tmp_path / FILES[3]).unlink()
     begin = time.monotonic()
-    assert not load(["http://mnist.example/"]) and time.monotonic() - begin < 2
+    assert not load(["http://mnist.example/"]) and time.monotonic() - begin < 10
     assert said in capsys.readouterr().out
 
 
-def test_silent_mirrors_cost_at_most_20_seconds_in_all(nn, load, mirror, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(nn.load_mnist.__globals__, "fetch", nn.fetch)
+def test_fetch_spends_18_seconds_at_most_on_silent_mirrors(nn, load, mirror, tmp_path, capsys):
+    """A second each here; the notebook's own patience is looked up."""
     (tmp_path / FILES[0]).unlink()
     silent = [mirror.at("stalls"), *(mirror.at(f"hangs{k}") for k in range(1, len(nn.MIRRORS)))]
     begin = time.monotonic()
-    assert not load(silent) and time.monotonic() - begin < 20
+    assert not load(silent) and time.monotonic() - begin < 1.5 * len(silent) + 2
+    assert nn.fetch.__defaults__[0] * len(nn.MIRRORS) == pytest.approx(18)
     said = capsys.readouterr().out
     assert all(url in said for url in silent) and "THIS IS NOT MNIST" in said
 
 
-def test_without_stand_in_one_sentence_says_what_to_do(nn, tmp_path, capsys):
+def test_load_mnist_without_stand_in_says_what_to_do(nn, tmp_path, capsys):
     with pytest.raises(OSError, match=r"put the four MNIST files into "):
         nn.load_mnist(tmp_path, [])
     (tmp_path / STAND_IN.name).write_bytes(LFS)
@@ -228,7 +226,7 @@ def test_without_stand_in_one_sentence_says_what_to_do(nn, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("where", [(Path, "write_bytes"), (os, "replace"), (os, "mkdir")])
-def test_a_full_disk_or_read_only_folder_costs_a_sentence(
+def test_keep_and_write_whole_on_a_full_disk_or_read_only_folder(
     nn, load, mirror, tmp_path, monkeypatch, capsys, where
 ):
     (tmp_path / "model.npz").write_bytes(b"old")
@@ -238,15 +236,14 @@ def test_a_full_disk_or_read_only_folder_costs_a_sentence(
     with pytest.raises(OSError, match="No space"):
         nn.write_whole(tmp_path / "model.npz", b"new")
     assert (tmp_path / "model.npz").read_bytes() == b"old"
-    assert sorted({*os.listdir(tmp_path)} - {"new"}) == before, "nothing half-written is left"
+    assert sorted({*os.listdir(tmp_path)} - {"new"}) == before, "something half-written is left"
 
 
 def test_the_stand_in_is_what_its_script_draws():
     """Array by array; the packed bytes may differ where Python has another compression library."""
     assert STAND_IN.stat().st_size <= 2_000_000
-    assert all(
-        a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(make().values(), DRAWN, strict=True)
-    )
+    for drawn, shipped in zip(make().values(), DRAWN, strict=True):
+        assert drawn.dtype == shipped.dtype and np.array_equal(drawn, shipped)
 
 
 def npz(**arrays):

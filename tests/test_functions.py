@@ -1,6 +1,7 @@
 """Are the functions of Part I right where the notebook's own claims don't look?
 
-relu, one_hot, init_params and the gradients are checked there, and test_learner.py breaks each of them.
+relu, init_params, forward and backward are checked there, by claims that test_learner.py puts to the test; one_hot
+by its stored output.
 """
 
 import math
@@ -72,7 +73,7 @@ def test_as_rows_and_predict_take_images_in_any_form(nn, rng):
     rows = images.reshape(5, 784).astype(np.float32) / 255
     expected = nn.predict(rows, *params)
     for form in (images, images.reshape(5, 784), images.astype(int)):
-        assert np.array_equal(nn.predict(form, *params), expected)
+        assert np.array_equal(nn.predict(form, *params), expected) and np.allclose(nn.as_rows(form), rows)
     assert nn.predict(rows[0], *params) == expected[0] and nn.predict(images[0], *params) == expected[0]
     assert nn.as_rows(images).dtype == np.float32 and nn.as_rows(np.ones((2, 784))).dtype == np.float64
     assert nn.as_rows(np.eye(28, dtype=int)).max() == 1 and nn.as_rows(np.eye(28, dtype=bool)).max() == 1
@@ -82,7 +83,7 @@ SHAPES = [np.zeros((3, 100)), np.zeros((784, 3)), np.zeros(()), np.zeros((28, 28
 VALUES = [np.full((1, 784), value) for value in (255.0, -0.5, np.nan, "7", None)]
 
 
-@pytest.mark.parametrize("images", SHAPES + VALUES, ids=str)
+@pytest.mark.parametrize("images", SHAPES + VALUES, ids=lambda a: f"{a.shape} of {a.flat[0]}")
 def test_as_rows_refuses_what_can_be_no_image_in_a_sentence(nn, images):
     with pytest.raises(ValueError, match="no images|pixels are numbers"):
         nn.as_rows(images)

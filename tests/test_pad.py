@@ -25,7 +25,7 @@ def test_normalise_drawing_scales_and_centres(nn):
     assert small.shape == (28, 28) and small.dtype == np.float32
     assert np.allclose(small[4:24, 10:18], 1) and small.sum() == pytest.approx(20 * 8)
     larger = np.kron(image[:140, 140:], np.ones((2, 2)))
-    assert np.allclose(nn.normalise_drawing(larger), small, atol=1e-6), "neither place nor size matters"
+    assert np.allclose(nn.normalise_drawing(larger), small, atol=1e-6), "place or size matters"
 
 
 def test_quantise_loses_half_a_step_and_hardly_an_image(nn, mnist):
@@ -35,7 +35,7 @@ def test_quantise_loses_half_a_step_and_hardly_an_image(nn, mnist):
     assert whole.dtype == np.int8 and (error <= np.abs(W1).max(axis=0) / 254 + 1e-7).all()
     before, after = (np.mean(nn.predict(X, W, *others) == y) for W in (W1, whole * scale))
     assert abs(before - after) <= 0.0005 and before == pytest.approx(0.991, abs=0.0005), "as the text says"
-    assert not nn.quantise(np.zeros((784, 1)))[0].any(), "a unit that is dead"
+    assert not nn.quantise(np.zeros((784, 1)))[0].any(), "a dead unit got weights"
 
 
 def test_ink_of_nearly_every_way_to_write_a_digit_is_read_by_the_pads_network(nn):
