@@ -20,10 +20,18 @@ KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "Arr
 KEYS |= {"Backspace": "\ue003", "Delete": "\ue017"}
 BOX = "const {x, y, width, height} = part.getBoundingClientRect(); return [x, y, width, height];"
 STATE = """
-    const {input, probabilities} = pad.padState(), said = pad.querySelector(".said").textContent;
+    const {input, probabilities, units, tint} = pad.padState(), said = pad.querySelector(".said").textContent;
+    const labels = [...pad.querySelectorAll(".units li:not([hidden]) b")].map((b) => b.textContent);
     const {data} = pad.querySelector(".ink").getContext("2d").getImageData(0, 0, 280, 280);
     const list = (x) => x && [...x], ink = list(data).filter((_, i) => i % 4 === 3);
-    return JSON.stringify({input: list(input), probabilities: list(probabilities), said, ink});"""
+    const answer = {probabilities: list(probabilities), units, tint: list(tint), labels};
+    return JSON.stringify({input: list(input), ...answer, said, ink});"""
+POKE = """
+    const ink = pad.querySelector(".ink"), box = ink.getBoundingClientRect(), zoom = box.width / 280;
+    for (const [kind, x, y, more] of %s) ink.dispatchEvent(new PointerEvent("pointer" + kind, {pointerId: 77,
+        isPrimary: true, buttons: 1, clientX: box.x + x * zoom, clientY: box.y + y * zoom, ...more}));
+    const times = Array.from({length: 100}, () => [performance.now(), pad.padState(), performance.now()]);
+    return times.map(([begin, , end]) => end - begin).sort((a, b) => a - b)[50];"""
 
 
 def installed(*names):
@@ -109,14 +117,18 @@ class Hand:
             self.stroke((np.array([x, y]) + stroke * width / 280).tolist())
         return self.state(pad)
 
-    def type(self, *keys):
-        """Press keys on the pad, one after the other."""
-        self.js("pad.querySelector('.ink').focus()")
+    def poke(self, *events):
+        """Make up events, (kind, x, y) or (kind, x, y, what else); the milliseconds of a redraw then."""
+        return self.js(POKE % json.dumps(events))
+
+    def type(self, *keys, part=".ink"):
+        """Press keys on a part of the pad, one after the other."""
+        self.js(f"pad.querySelector('{part}').focus()")
         codes = [KEYS.get(key, key) for key in keys]
         self.act("key", [{"type": kind, "value": code} for code in codes for kind in ("keyDown", "keyUp")])
 
     def state(self, pad=0):
-        """The pad's 784 inputs and ten probabilities (None if there are none), its words, its ink."""
+        """The pad's inputs, probabilities and reasons (None if there are none), its words, its ink."""
         return SimpleNamespace(**json.loads(self.js(STATE, pad)))
 
 

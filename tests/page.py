@@ -20,6 +20,7 @@ STORED = json.loads(PATH.read_text(encoding="utf-8"))
 for cell in STORED["cells"]:
     cell["source"] = "".join(cell["source"])
 CODE = [cell for cell in STORED["cells"] if cell["cell_type"] == "code"]
+SOURCES = "\n\n".join(cell["source"] for cell in CODE)
 PROSE = "\n\n".join(cell["source"] for cell in STORED["cells"] if cell["cell_type"] == "markdown")
 OUTPUTS = [output for cell in CODE for output in cell["outputs"]]
 PRINTED = "\n".join("".join(out.get("text", out.get("data", {}).get("text/plain", ""))) for out in OUTPUTS)

@@ -1,6 +1,6 @@
 """Does Python prepare a drawing, the pad's weights and its page rightly?"""
 
-import base64
+import json
 import re
 
 import numpy as np
@@ -9,6 +9,8 @@ from make_drawn_digits import STROKES
 from page import ROOT
 
 FILE = (ROOT / "data" / "digit_pad.html").read_text(encoding="utf-8")
+LINE = re.compile(r"(?m)^const NETWORKS = (\[.*\]);$")
+BEFORE, NETWORKS, AFTER = LINE.split(FILE)
 
 
 def strokes_of(digit, way=0):
@@ -24,6 +26,8 @@ def test_normalise_drawing_scales_and_centres(nn):
     small = nn.normalise_drawing(image)
     assert small.shape == (28, 28) and small.dtype == np.float32
     assert np.allclose(small[4:24, 10:18], 1) and small.sum() == pytest.approx(20 * 8)
+    image[279, 0] = 0.1  # too faint to count
+    assert nn.normalise_drawing(image).sum() == pytest.approx(20 * 8, rel=0.01), "a speck changes the scale"
     larger = np.kron(image[:140, 140:], np.ones((2, 2)))
     assert np.allclose(nn.normalise_drawing(larger), small, atol=1e-6), "place or size matters"
 
@@ -45,15 +49,29 @@ def test_ink_of_nearly_every_way_to_write_a_digit_is_read_by_the_pads_network(nn
     assert len(ways) == 114 and np.mean(nn.predict(drawn, *network) == [digit for digit, _ in ways]) > 0.98
 
 
-def test_pad_page_is_the_file_with_these_weights(nn, rng):
-    W1, b1, W2, b2 = nn.init_params(784, 4, 10, rng)
-    page, (start, end) = nn.pad_page(W1, b1, W2, b2), FILE.split("null;", 1)
-    assert start.endswith("const WEIGHTS = ") and page.startswith(start) and page.endswith(";" + end)
-    assert base64.b64encode(W2.tobytes()).decode() in page[len(start) : -len(end)]
+def test_the_page_holds_the_trained_network_and_pad_page_puts_ours_before_it(nn):
+    W1, b1, W2, b2 = nn.load_model(ROOT / "data" / "pad_model.npz")
+    before, networks, after = LINE.split(nn.pad_page(W1, b1.astype(float), W2, b2))
+    ours, trained = json.loads(networks)
+    assert (before, after, [trained]) == (BEFORE, AFTER, json.loads(NETWORKS))
+    assert ours == trained | {"name": "your network"}, "data/make_pad.py has not run since"
+
+
+def test_pad_page_says_in_a_sentence_what_is_missing(nn, rng, tmp_path):
+    W1, b1, W2, b2 = good = nn.init_params(784, 4, 10, rng)
+    page = tmp_path / "pad.html"
+    for content in (b"", b"\xff\xfe", b"version https://git-lfs.github.com/spec/v1\n", BEFORE.encode()):
+        page.write_bytes(content)
+        for file in (page, tmp_path, "no"):
+            assert nn.pad_page(*good, file).startswith("The pad is missing: ")
+    for bad in (W1.T, b1, W2, b2), (W1, b1[:3], W2, b2), (W1 * np.nan, b1, W2, b2), (W1, [[1], 2], W2, None):
+        assert nn.pad_page(*bad).startswith("The pad needs finite numbers")
 
 
 def test_the_pads_file_asks_nobody_and_keeps_to_itself():
-    assert not re.search(r"//\w|fetch\(|XMLHttpRequest|import\b|src=|WebSocket|url\(|Jupyter\.", FILE)
+    code = BEFORE + AFTER
+    assert not re.search(r"//\w|fetch\(|XMLHttpRequest|import\b|src=|WebSocket|url\(|Jupyter\.", code)
     style = re.sub(r"/\*.*?\*/", "", re.search("<style>(.*)</style>", FILE, re.S)[1], flags=re.S)
     rules = ",".join(re.findall(r"([^{}]+)\{", style))
+    assert "print-color-adjust: exact" in style
     assert all(selector.strip().startswith(".digit-pad") for selector in rules.split(","))
