@@ -1,11 +1,12 @@
-"""Train the network of the digit pad and write it to pad_model.npz beside this script.
+"""Train the network of the digit pad; write it to pad_model.npz and into digit_pad.html beside this script.
 
-    python data/make_pad.py
+    python data/make_pad.py            trains, and writes both files
+    python data/make_pad.py --page     puts the network of pad_model.npz into digit_pad.html again
 
 MNIST's writers were Americans of the 1980s.  People elsewhere put a flag on the 1 and a bar through
 the 7, or curl the tail of the 9.  So the network learns from two kinds of digit at once: MNIST's
 training images, and digits that a simulated pen draws in the ways of the whole world
-(make_drawn_digits.py, both of its tables).  Training is that of the notebook's section 13: batches
+(make_drawn_digits.py, both of its tables).  Training is that of the notebook's section 14: batches
 bent afresh each time they are used, principal components instead of pixels, momentum, rates along a
 cosine.  Afterwards the components are folded into the first layer, which reads pixels again.
 
@@ -15,6 +16,7 @@ images in view: they only give the figure printed at the end.
 """
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -64,8 +66,21 @@ def train_and_save(X, y, X_seen, y_seen, rng):
     return lambda images: net.predict(images, *network)
 
 
+def write_page():
+    """Put the network of TARGET into the pad's page, by the notebook's own pad_page."""
+    net, page = notebook_functions(), FOLDER / "digit_pad.html"
+    emptied = re.sub(
+        r"(?m)^const NETWORKS = \[.*\];$", "const NETWORKS = [];", page.read_text(encoding="utf-8")
+    )
+    net.write_whole(page, emptied.encode())
+    filled = net.pad_page(*net.load_model(TARGET), page).replace("your network", "the trained network", 1)
+    net.write_whole(page, filled.replace("}, ];", "}];", 1).encode())
+
+
 def main():
     """Train, save, and say how well the network reads digits that it has not seen."""
+    if sys.argv[1:] == ["--page"]:
+        return write_page()
     begin, rng = time.perf_counter(), np.random.default_rng(SEED)
     try:
         mnist = read_mnist(FOLDER, "t10k")
@@ -78,6 +93,7 @@ def main():
     read = train_and_save(X, y, *stand_in, rng)
     for name, (images, labels) in {"MNIST's test set": mnist, "the stand-in's test digits": stand_in}.items():
         print(f"{name}: {np.mean(read(images) == labels):.2%} read correctly")
+    write_page()
     print(f"{TARGET.name}: {TARGET.stat().st_size:,} bytes, after {time.perf_counter() - begin:.0f} s")
 
 

@@ -198,7 +198,9 @@ def test_a_silent_mirror_gets_ten_seconds_and_a_slow_one_shows_progress(nn, load
 
 
 def test_an_unknown_name_or_a_password_in_an_address(load, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=socket.gaierror(-2, "Name or service not known")))
+    monkeypatch.setattr(
+        socket, "getaddrinfo", Mock(side_effect=socket.gaierror(-2, "Name or service not known"))
+    )
     (tmp_path / FILES[3]).unlink()
     assert not load(["http://mnist.example/", "http://me:secret@mnist.example/"])
     said = capsys.readouterr().out
@@ -214,9 +216,7 @@ def test_with_nothing_at_all_one_sentence_says_what_to_do(nn, tmp_path, stand_in
 
 
 @pytest.mark.parametrize("where", [(Path, "write_bytes"), (os, "replace"), (os, "mkdir")])
-def test_a_full_disk_or_a_read_only_folder(
-    nn, load, mirror, tmp_path, monkeypatch, capsys, where
-):
+def test_a_full_disk_or_a_read_only_folder(nn, load, mirror, tmp_path, monkeypatch, capsys, where):
     (tmp_path / "model.npz").write_bytes(b"old")
     before = sorted(os.listdir(tmp_path))
     monkeypatch.setattr(*where, Mock(side_effect=OSError(28, "No space left on device")))

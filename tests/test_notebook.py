@@ -46,7 +46,9 @@ def test_the_readme_shows_the_settings_and_the_whole_network_as_the_notebook_has
         next(cell["source"] for cell in CODE if cell["source"].startswith(begin))
         for begin in ("SEED = ", "rng = np.random.default_rng(SEED)\nW1 = ")
     )
-    shown = [line for line in f"{settings}\n{network}".splitlines() if not line.startswith(("assert", "one_cell"))]
+    shown = [
+        line for line in f"{settings}\n{network}".splitlines() if not line.startswith(("assert", "one_cell"))
+    ]
     assert "```python\n" + "\n".join(shown) + "\n```" in README
     lines = [line for line in network.splitlines() if line.strip()]
     assert len(lines) <= 28 and not re.search(r"\b(softmax|relu|forward|one_hot|train)\(", network)
@@ -76,8 +78,8 @@ def test_the_model_file_holds_the_network_of_the_stored_run_and_nothing_else(nn,
 
 
 ROWS = {  # what a row of README's table must repeat: patterns in the stored outputs
-    "Part I: 128": [r"accuracy is at least 98.0% \(([\d.]+%)\)", r"standard deviation ([\d.]+) points"],
-    "test loss": [r"the loss at most 0.075 \(([\d.]+)\)"],
+    "Part I: 128": [r"accuracy of at least 98.0% \(found ([\d.]+%)\)", r"standard deviation ([\d.]+) points"],
+    "test loss": [r"loss of at most 0.075 \(([\d.]+)\)"],
     "Part II: two": [r"joined: test accuracy ≈([\d.]+%)"],
 }
 

@@ -1,6 +1,6 @@
 """Does Python prepare a drawing, the pad's weights and its page rightly?"""
 
-import json
+import ast
 import re
 
 import numpy as np
@@ -17,6 +17,11 @@ def strokes_of(digit, way=0):
     """Strokes (n, 2) of x and y on 280 x 280 pixels: a way in which the stand-in's script writes the digit."""
     strokes = STROKES[digit][way][1].split("|")
     return [40 + 2 * np.array(re.findall(r"(-?\d+),(-?\d+)", stroke), float) for stroke in strokes]
+
+
+def pen_of(digit, way=0):
+    """The same strokes as ink_of takes them, "x y x y / x y"."""
+    return " / ".join(" ".join(f"{v:g}" for v in stroke.ravel()) for stroke in strokes_of(digit, way))
 
 
 def test_normalise_drawing_scales_and_centres(nn):
@@ -38,22 +43,24 @@ def test_quantise_loses_half_a_step_and_hardly_an_image(nn, mnist):
     error = np.abs(whole * scale - W1)
     assert whole.dtype == np.int8 and (error <= np.abs(W1).max(axis=0) / 254 + 1e-7).all()
     before, after = (np.mean(nn.predict(X, W, *others) == y) for W in (W1, whole * scale))
-    assert abs(before - after) <= 0.0005 and before == pytest.approx(0.991, abs=0.0005), "as the text says"
+    assert abs(before - after) <= 0.0005 and before >= 0.99, (
+        "the pad's network reads fewer than 99% of MNIST's test images"
+    )
     assert not nn.quantise(np.zeros((784, 1)))[0].any(), "a dead unit got weights"
 
 
 def test_ink_of_nearly_every_way_to_write_a_digit_is_read_by_the_pads_network(nn):
     network = nn.load_model(ROOT / "data" / "pad_model.npz")
     ways = [(digit, way) for digit, known in STROKES.items() for way in range(len(known))]
-    drawn = np.stack([nn.normalise_drawing(nn.ink_of(strokes_of(*way))) for way in ways])
+    drawn = np.stack([nn.normalise_drawing(nn.ink_of(pen_of(*way))) for way in ways])
     assert len(ways) == 114 and np.mean(nn.predict(drawn, *network) == [digit for digit, _ in ways]) > 0.98
 
 
 def test_the_page_holds_the_trained_network_and_pad_page_puts_ours_before_it(nn):
     W1, b1, W2, b2 = nn.load_model(ROOT / "data" / "pad_model.npz")
     before, networks, after = LINE.split(nn.pad_page(W1, b1.astype(float), W2, b2))
-    ours, trained = json.loads(networks)
-    assert (before, after, [trained]) == (BEFORE, AFTER, json.loads(NETWORKS))
+    ours, trained = ast.literal_eval(networks)
+    assert (before, after, [trained]) == (BEFORE, AFTER, ast.literal_eval(NETWORKS))
     assert ours == trained | {"name": "your network"}, "data/make_pad.py has not run since"
 
 
