@@ -51,7 +51,7 @@ def test_train_steps_by_the_rate_times_the_gradient_and_keeps_the_dtype(nn, rng,
 def test_train_says_what_does_not_fit(nn, rng, toy, fault):
     given = dict(zip(("X", "y", "X_val", "y_val"), toy)) | {"rates": [0.1], "batch_size": 8}
     given |= {name: given[name][:-1] if value == 1 else value for name, value in fault.items()}
-    with pytest.raises(ValueError, match="expected a label per image"):
+    with pytest.raises(ValueError, match="expected one label per image"):
         nn.train(**given, params=nn.init_params(784, 4, 10, rng), rng=rng)
 
 
