@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_file_is_a_fresh_run_in_the_right_format():
-    assert (STORED["nbformat"], STORED["nbformat_minor"]) == (4, 5) and PATH.stat().st_size < 3_500_000
+    assert (STORED["nbformat"], STORED["nbformat_minor"]) == (4, 5) and PATH.stat().st_size < 2_400_000
     assert STORED["metadata"]["kernelspec"]["name"] == "python3" and "widgets" not in STORED["metadata"]
     assert len({cell["id"] for cell in STORED["cells"]}) == len(STORED["cells"])
     assert [cell["execution_count"] for cell in CODE] == list(range(1, len(CODE) + 1))
