@@ -73,7 +73,7 @@ def pages(nn, tmp_path_factory):
 
 def read(nn, browser, strokes=None, model=TRAINED):
     """The digit that the pad reads; all its numbers must be what Python makes of its ink."""
-    W1, b1, W2, b2 = nn.load_model(model)
+    W1, b1, W2, b2 = (P.astype(float) for P in nn.load_model(model))
     whole, scale = nn.quantise(W1)
     state = browser.draw(strokes) if strokes else browser.state()
     x = nn.normalise_drawing(np.reshape(state.ink, (280, 280)) / 255).reshape(1, 784)
@@ -152,7 +152,8 @@ def test_the_pads_file_by_itself_whatever_befalls_a_stroke(browser, nn):
     assert drawn.tolist() == [True, True, True, False, False, False, False]
     scribble = np.random.default_rng(0).integers(280, size=(13_000, 2)).tolist()
     events = [("down" if n > 10_000 and n % 3 == 0 else "move", x, y) for n, (x, y) in enumerate(scribble)]
-    assert browser.poke(*events) < 40 and read(nn, browser) >= 0, "many points or strokes are slow"
+    assert browser.poke(*events) < 40, "many points or strokes are slow"
+    assert sum(browser.state().probabilities) == pytest.approx(1)
 
 
 def test_the_pad_fits_into_200_pixels(chromium):
