@@ -1,6 +1,6 @@
 """Run the whole notebook in a fresh kernel and store it with its outputs, as small and as plain as it gets.
 
-    python tests/store.py
+    python tests/store.py              # with --no-run: keep the outputs, for a change of text alone
 
 Jupyter's time stamps and an editor's marks are left out, so that a diff shows what has changed. Figures are stored
 with at most 256 colours each, which nobody can tell apart, and which takes less than half the space.
@@ -9,6 +9,7 @@ with at most 256 colours each, which nobody can tell apart, and which takes less
 import base64
 import io
 import os
+import sys
 from pathlib import Path
 
 import nbformat
@@ -23,9 +24,12 @@ METADATA = {
 
 
 def smaller(png):
-    """A PNG (base64 text) with at most 256 colours, if that is smaller."""
-    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(packed := io.BytesIO(), "PNG", optimize=True)
+    """A PNG (base64 text) with at most 256 colours, if that is smaller. A second time changes nothing."""
+    image = Image.open(io.BytesIO(base64.b64decode(png)))
+    if image.mode == "P":
+        return png
+    image = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(packed := io.BytesIO(), "PNG", optimize=True)
     return min(base64.b64encode(packed.getvalue()).decode(), png.replace("\n", ""), key=len)
 
 
@@ -33,6 +37,8 @@ def tidy(notebook):
     """The notebook without what an editor or a run adds to it, and with smaller figures."""
     notebook.metadata = METADATA
     for cell in notebook.cells:
+        if not cell.get("attachments"):
+            cell.pop("attachments", None)
         cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
@@ -42,10 +48,9 @@ def tidy(notebook):
 
 def main():
     """Run, tidy, and replace the file when all is done."""
-    notebook = nbformat.read(PATH, 4)
-    NotebookClient(
-        notebook, record_timing=False, resources={"metadata": {"path": str(PATH.parent)}}
-    ).execute()
+    notebook, folder = nbformat.read(PATH, 4), {"metadata": {"path": str(PATH.parent)}}
+    if sys.argv[1:] != ["--no-run"]:
+        NotebookClient(notebook, record_timing=False, resources=folder).execute()
     part = PATH.with_name(PATH.name + ".part")
     nbformat.write(tidy(notebook), part)
     os.replace(part, PATH)
