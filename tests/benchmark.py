@@ -1,7 +1,7 @@
 """How fast is the notebook's training beside other libraries? Run by hand, not by pytest:
 
     pip install torch scikit-learn        # whichever is missing is left out
-    python tests/benchmark.py             # writes tests/benchmark.md
+    python tests/benchmark.py             # writes tests/benchmark.md; --help only prints this
 
 Each contender lives in a process of its own, with the same images, first weights (scikit-learn draws its own)
 and rate. They take turns, one epoch each, so that a machine whose speed drifts treats all alike; the first
@@ -37,9 +37,7 @@ def notebook_epoch(nn, X, y, params, batch, rng):
 
 def products_epoch(nn, X, y, params, batch, rng):
     """Only the five matrix products of each step, into arrays that are there already: the floor."""
-    import numpy as np
-
-    W1, _, W2, _ = params
+    np, (W1, _, W2, _) = nn.np, params
     Z1, Z2, dA1 = (np.zeros((batch, n), np.float32) for n in (len(W2), 10, len(W2)))
     dW1, dW2 = np.zeros_like(W1), np.zeros_like(W2)
 
@@ -68,12 +66,10 @@ def torch_epoch(nn, X, y, params, batch, rng):
 
     def epoch():
         for rows in torch.from_numpy(rng.permutation(len(X))).split(batch):
-            for P in weights:
-                P.grad = None
             loss(model(X[rows]), y[rows]).backward()
-            with torch.no_grad():
-                for P in weights:
-                    P.sub_(P.grad, alpha=RATE)
+            for P in weights:
+                P.data.sub_(P.grad, alpha=RATE)
+                P.grad = None
 
     return epoch
 
@@ -113,8 +109,7 @@ def prepare(name, hidden, batch):
 
     nn, rng = functions(), np.random.default_rng(0)
     images, y, *_, is_mnist = nn.load_mnist(ROOT / "data")
-    if not is_mnist:
-        sys.exit("The benchmark needs MNIST, not its stand-in.")
+    assert is_mnist, "The benchmark needs MNIST, not its stand-in."
     X, y = nn.as_rows(images[:55_000]), y[:55_000].astype(np.int64)
     epoch = make(nn, X, y, nn.init_params(784, hidden, 10, rng), batch, rng)
 
@@ -138,9 +133,8 @@ def take_turns(setting):
 
 def table(times, names):
     """Markdown: the median seconds of each, and the notebook's divided by them."""
-    title = "seconds an epoch (ours ÷ theirs)"
-    settings = [f"{hidden} / {batch}" for hidden, batch in SETTINGS]
-    rows = [[title, *settings], [":--", *["--:"] * len(SETTINGS)]]
+    title = ["seconds an epoch (ours ÷ theirs)", *(f"{hidden} / {batch}" for hidden, batch in SETTINGS)]
+    rows = [title, [":--", *["--:"] * len(SETTINGS)]]
     for name in names:
         ratios = [median(ours / theirs for ours, theirs in zip(t[OURS], t[name])) for t in times]
         said = [f"{median(t[name]):.2f} ({ratio:.2f})" for t, ratio in zip(times, ratios)]
@@ -157,6 +151,8 @@ def machine():
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(print(__doc__))
     measured = [take_turns(setting) for setting in SETTINGS]
     notes = f"Hidden units / batch size; medians of {ROUNDS} rounds. {machine()}."
     several, one = [[n for n in FOUND if n == OURS or ("one thread" in n) == yes] for yes in (False, True)]
