@@ -106,6 +106,22 @@ def test_on_the_stand_in_every_cell_runs_and_just_these_claims_get_a_cross(tmp_p
     assert len(crosses) == 3 and all(map(str.startswith, crosses, CROSSES_ON_THE_STAND_IN)), crosses
 
 
+NO_THREADS = """
+import threading
+def start(thread, start=threading.Thread.start):
+    if not type(thread).__module__.startswith("zmq."):      # which carries what the cells show
+        raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = start
+"""
+
+
+@pytest.mark.slow
+def test_part_1_runs_on_a_machine_without_threads():
+    """As in a browser, with Pyodide."""
+    assert CHECKED in run(excerpt([*QUICK, ("import base64\n", f"{NO_THREADS}import base64\n")]))
+
+
 SEVEN = ["softmax", "cross_entropy", "relu", "init_params", "forward", "predict", "backward"]
 
 

@@ -21,6 +21,10 @@ def test_the_file_is_a_fresh_run_in_the_right_format():
     assert not any(out["output_type"] == "error" or out.get("name") == "stderr" for out in OUTPUTS)
 
 
+def test_every_stored_claim_holds():
+    assert not re.findall("✗.*", PRINTED)
+
+
 def test_only_allowed_packages_nothing_pickled_no_global_random_state():
     imports = re.findall(r"^ *(?:import|from) (\w+)", SOURCES, re.M)
     assert set(imports) <= {"numpy", "matplotlib", "matplotlib_inline", "IPython", *sys.stdlib_module_names}
