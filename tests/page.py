@@ -1,11 +1,10 @@
 """What do the tests take from the notebook, and on which data do they run? A pytest plugin, named in pytest.ini.
 
 On the stand-in (no MNIST in data/, and no mirror within reach) the stored outputs, which are MNIST's, can't be
-compared. The notebook then runs in nbval's lax mode: its errors count, its outputs do not.
+compared. The notebook then runs as in nbval's lax mode: its errors count, its outputs do not.
 """
 
 import json
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -24,7 +23,6 @@ SOURCES = "\n\n".join(cell["source"] for cell in CODE)
 PROSE = "\n\n".join(cell["source"] for cell in STORED["cells"] if cell["cell_type"] == "markdown")
 OUTPUTS = [output for cell in CODE for output in cell["outputs"]]
 PRINTED = "\n".join("".join(out.get("text", out.get("data", {}).get("text/plain", ""))) for out in OUTPUTS)
-found = {}
 
 
 @cache
@@ -38,18 +36,27 @@ def functions():
     return SimpleNamespace(**space)
 
 
+@cache
+def data():
+    """What the notebook's load_mnist returns: four arrays, and whether they are MNIST."""
+    return functions().load_mnist(ROOT / "data")
+
+
 def pytest_configure(config):
-    """Look for MNIST once, as the notebook does."""
-    os.chdir(ROOT)
-    *found["arrays"], found["on_mnist"] = functions().load_mnist()
-    if not found["on_mnist"]:
-        config.option.nbval, config.option.nbval_lax = False, True
+    """Let nbval find its rules, whatever the folder pytest is started in."""
+    config.option.nbval_sanitize_with = str(ROOT / "tests" / "sanitize.cfg")
 
 
-def pytest_report_header(config):
-    """Say on which data the tests run."""
-    stand_in = "NOT MNIST but the stand-in; outputs are not compared, errors count"
-    return "data: " + ("MNIST; outputs are compared" if found["on_mnist"] else stand_in)
+def pytest_report_collectionfinish(config, items):
+    """Before the notebook runs, look for MNIST as it does, and say on which data all runs."""
+    cells = [item for item in items if hasattr(item, "cell")]
+    if config.option.collectonly or not cells:
+        return []
+    if data()[-1]:
+        return "data: MNIST; outputs are compared"
+    for item in cells:
+        item.options["check"] = False
+    return "data: NOT MNIST but the stand-in; outputs are not compared, errors count"
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +74,8 @@ def rng():
 @pytest.fixture(scope="session")
 def mnist():
     """X_train, y_train, X_test, y_test: the real MNIST, as it is on disk."""
-    return found["arrays"] if found["on_mnist"] else pytest.skip("MNIST is not here, nor within reach")
+    *arrays, is_mnist = data()
+    return arrays if is_mnist else pytest.skip("MNIST is not here, nor within reach")
 
 
 @pytest.fixture

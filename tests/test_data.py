@@ -10,6 +10,7 @@ import time
 import tracemalloc
 import urllib.request
 from contextlib import suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import repeat
 from pathlib import Path
@@ -22,8 +23,13 @@ from page import ROOT, SOURCES, functions
 
 FILES, SHAPES = list(functions().MNIST_FILES), [(40, 28, 28), (40,), (10, 28, 28), (10,)]
 STAND_IN, LFS = ROOT / "data" / "drawn_digits.npz", b"version https://git-lfs.github.com/spec/v1\n"
-with np.load(STAND_IN, allow_pickle=False) as file:
-    DRAWN = [file[name] for name in file.files]
+
+
+@cache
+def drawn():
+    """The stand-in's four arrays."""
+    with np.load(STAND_IN, allow_pickle=False) as file:
+        return [*file.values()]
 
 
 @pytest.fixture
@@ -46,8 +52,8 @@ def load(nn, small, tmp_path):
 
     def load(mirrors=(), folder=tmp_path):
         *arrays, is_mnist = nn.load_mnist(folder, mirrors)
-        shapes = SHAPES if is_mnist else [a.shape for a in DRAWN]
-        contents = map(gzip.decompress, small.values()) if is_mnist else [a.tobytes() for a in DRAWN]
+        shapes = SHAPES if is_mnist else [a.shape for a in drawn()]
+        contents = map(gzip.decompress, small.values()) if is_mnist else [a.tobytes() for a in drawn()]
         for array, shape, content in zip(arrays, shapes, contents, strict=True):
             assert array.shape == (shape[0], 784)[: len(shape)] and array.dtype == np.uint8
             assert content.endswith(array.tobytes())
@@ -230,8 +236,8 @@ def test_a_full_disk_or_a_read_only_folder(nn, load, mirror, tmp_path, monkeypat
 def test_the_stand_in_is_what_its_script_draws():
     """Array by array; the packed bytes may differ where Python has another compression library."""
     assert STAND_IN.stat().st_size <= 2_000_000
-    for drawn, shipped in zip(make().values(), DRAWN, strict=True):
-        assert drawn.dtype == shipped.dtype and np.array_equal(drawn, shipped)
+    for made, shipped in zip(make().values(), drawn(), strict=True):
+        assert made.dtype == shipped.dtype and np.array_equal(made, shipped)
 
 
 def npz(**arrays):

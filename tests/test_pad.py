@@ -58,7 +58,8 @@ def test_ink_of_nearly_every_way_to_write_a_digit_is_read_by_the_pads_network(nn
 
 def test_the_page_holds_the_trained_network_and_pad_page_puts_ours_before_it(nn):
     W1, b1, W2, b2 = nn.load_model(ROOT / "data" / "pad_model.npz")
-    before, networks, after = LINE.split(nn.pad_page(W1, b1.astype(float), W2, b2))
+    page = nn.pad_page(W1, b1.astype(float), W2, b2, ROOT / "data" / "digit_pad.html")
+    before, networks, after = LINE.split(page)
     ours, trained = ast.literal_eval(networks)
     assert (before, after, [trained]) == (BEFORE, AFTER, ast.literal_eval(NETWORKS))
     assert ours == trained | {"name": "your network"}, "data/make_pad.py has not run since"
