@@ -4,7 +4,7 @@ import re
 
 import pytest
 from make_site import build
-from page import OUTPUTS, ROOT, STORED
+from page import OUTPUTS, PROSE, ROOT, STORED
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_the_site_is_two_whole_pages_that_ask_only_mathjax(tmp_path):
     assert not re.search(r"url\([\"']?(?!data:|#)|@import", styles)
     assert len(re.findall(r'class="jp-Cell jp-', tags)) == len(STORED["cells"]) + 1
     figures = sum("image/png" in out.get("data", {}) for out in OUTPUTS)
-    pasted = sum(len(cell.get("attachments", {})) for cell in STORED["cells"])
-    assert tags.count("data:image/png;base64,") == figures + pasted > 20
+    typed_in = PROSE.count("](data:image/png;base64,")
+    assert tags.count("data:image/png;base64,") == figures + typed_in
     assert page.rstrip().endswith("</html>") and "NETWORKS = [" in page and 'class="digit-pad"' in page
     assert not re.search(r"/(root|home|tmp|Users|work)/|[A-Z]:\\", page), "a path of some machine"
