@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import socket
 import threading
 import time
@@ -240,15 +241,21 @@ def test_the_stand_in_is_what_its_script_draws():
         assert made.dtype == shipped.dtype and np.array_equal(made, shipped)
 
 
-def npz(**arrays):
-    """The bytes of an .npz file; what can't be written otherwise is pickled."""
-    np.savez(buffer := io.BytesIO(), **arrays)
+def npz(save=np.savez, *array, **arrays):
+    """The bytes of an .npz file (or, with np.save, .npy); what can't be written otherwise is pickled."""
+    save(buffer := io.BytesIO(), *array, **arrays)
     return buffer.getvalue()
 
 
 BAD_MODELS = {
-    "Git LFS pointer": (lambda p: LFS, "is damaged"),
-    "no names": (lambda p: npz(arr_0=p["W1"]), "lacks one of W1, b1, W2, b2"),
+    "Git LFS pointer": (lambda p: LFS, "is damaged, or is not an .npz file"),
+    "a single array": (lambda p: npz(np.save, p["W1"]), "is damaged, or is not an .npz file"),
+    "no names": (lambda p: npz(arr_0=p["W1"]), "lacks W1, b1, W2, b2"),
+    "no b2": (lambda p: npz(**{name: p[name] for name in ("W1", "b1", "W2")}), "lacks b2"),
+    "100 MB of zeros, packed": (
+        lambda p: npz(np.savez_compressed, W1=np.zeros(10**8, np.int8)),
+        "is too large",
+    ),
     "pickled": (lambda p: npz(**p | {"W1": np.array([{}], object)}), "is damaged"),
     "float64": (lambda p: npz(**p | {"W1": p["W1"].astype(float)}), "finite float32"),
     "short W2": (lambda p: npz(**p | {"W2": p["W2"][:-1]}), "finite float32"),
@@ -277,6 +284,8 @@ def test_save_model_and_load_model_give_it_back_or_refuse_whatever_the_damage(nn
     path, refused = tmp_path / "model.npz", 0
     with pytest.raises(FileNotFoundError, match=r"model\.npz"):
         nn.load_model(path)
+    with pytest.raises(OSError, match=re.escape(str(tmp_path))):  # a folder: it may not be read
+        nn.load_model(tmp_path)
     with pytest.raises(ValueError, match=r"model\.npz is not written"):
         nn.save_model(path, *(P * np.float32("nan") for P in model.values()))
     assert not path.exists()
