@@ -1,6 +1,4 @@
-"""Make the assignment: python tests/assignment.py [path]. It is Part I without the seven functions that students write.
-
-Behind each function stands its check, a part of tests/checks.py."""
+"""Make the assignment, Part I with checks.py in place of seven functions: python tests/assignment.py [path]"""
 
 import re
 import sys
@@ -10,13 +8,11 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST = """**Assignment.** Write seven functions, where you find `# your code here`. Their formulas stand above them. The
-cell below each one checks it, and says *not written yet*, *right*, or what was expected and what was found. Choose
+FIRST = """**Assignment.** Write seven functions, where it says `# your code here`. Their formulas stand above them. The
+cell behind each one checks it, and says *not written yet*, *right*, or what was expected and what was found. Choose
 *Run All* as often as you like: a cell that needs a missing function shows an error, and the next one runs all the same.
 The last line counts the checks passed. Section 8 and Part II are left out, because they hold the answers."""
-LEFT_OUT = (
-    "And here is the network|rng = .*one_cell|show_digits.*answers|That is all of it|start = init_params"
-)
+LEFT_OUT = "And here is|rng = .*one_cell|show_digits.*answers|That is all of it|start = init_params"
 EDITS = {  # what gives an answer away, or speaks of what is left out, and what takes its place
     r"^(d[AWZb][12] = [^\n]*\n)+": "# your code here\n",
     r'\nclaim\("(forward finds|train ends).*': "",
