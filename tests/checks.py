@@ -40,7 +40,7 @@ def check(name, *cases, **lent):
     passed[name], words = False, "not written yet"
     try:
         with patch.dict(globals(), lent):
-            words = next(filter(None, [mistake(globals()[name], *case) for case in cases]), "right")
+            words = next(filter(None, (mistake(globals()[name], *case) for case in cases)), "right")
     except NotImplementedError as problem:
         other = str(problem).partition(":")[0] or name
         words = words if other == name else f"not checked, because it calls {other}, which is not written yet"

@@ -61,7 +61,7 @@ cross_entropy | np.log( | np.log2( | expected a mean loss of 1.498, found 2.161
 cross_entropy | np.maximum(Y_hat, smallest) | Y_hat | found nan
 cross_entropy | float(-np | float(-np.log((Y * Y_hat).sum(axis=1)).mean()) # | a large, finite loss, found inf
 cross_entropy | float(-np | -np.log((Y * Y_hat).sum(axis=1)) # | found [0.693, 2.303]
-cross_entropy | / len(Y) | / Y.size | found 0.749
+cross_entropy | return | _ = | expected a mean loss of 1.498, found None
 init_params | np.float32) * (2 / n_in) | float) * (2 / n_in) | (400, 300) of spread 0.07, found float64 (400, 300)
 init_params | (2 / n_in) ** 0.5 | (2 / n_in) | expected W1 float32 (400, 300) of spread 0.07, found
 init_params | (2 / n_hidden) ** 0.5 | 0.05 | expected W2 float32 (300, 50) of spread 0.08, found
