@@ -44,10 +44,17 @@ def training_digits(rng):
     return X[order], y[order]
 
 
-def train_and_save(X, y, X_seen, y_seen, rng):
+def announced(rates):
+    """Yield the rates, and print a line before each epoch."""
+    for epoch, rate in enumerate(rates, 1):
+        print(f"epoch {epoch} of {len(rates)}", flush=True)
+        yield rate
+
+
+def train_and_save(X, y, rng):
     """Train on X (m, 784) uint8, write TARGET, and return a function from images to the digits it reads.
 
-    Progress is reported on X_seen, and nothing chosen by it.  Here stands all that comes from the notebook.
+    Here stands all that comes from the notebook.
     """
     net = notebook_functions()
     mean, P = net.components(as_rows(X[:10_000]), COMPONENTS)
@@ -58,8 +65,8 @@ def train_and_save(X, y, X_seen, y_seen, rng):
 
     (W1, b1), output = net.init_layers([784, UNITS, 10], rng)
     layers, _ = net.train_layers(
-        X, y, (X_seen - mean) @ P, y_seen, [(P.T @ W1, b1), output], net.cosine(RATE, EPOCHS), rng,
-        BATCH, prepare, update=net.momentum, every=2)  # fmt: skip
+        X, y, [(P.T @ W1, b1), output], announced(net.cosine(RATE, EPOCHS)), rng, BATCH, prepare,
+        update=net.momentum)  # fmt: skip
     (V, c), (W2, b2) = layers
     network = P @ V, c - mean @ P @ V, W2, b2
     net.save_model(TARGET, *network)
@@ -90,7 +97,7 @@ def main():
     with np.load(FOLDER / "drawn_digits.npz", allow_pickle=False) as file:
         stand_in = as_rows(file["test_images"]), file["test_labels"]
     print(f"{len(X):,} digits to learn from, after {time.perf_counter() - begin:.0f} s", flush=True)
-    read = train_and_save(X, y, *stand_in, rng)
+    read = train_and_save(X, y, rng)
     for name, (images, labels) in {"MNIST's test set": mnist, "the stand-in's test digits": stand_in}.items():
         print(f"{name}: {np.mean(read(images) == labels):.2%} read correctly")
     write_page()
