@@ -47,6 +47,14 @@ def pytest_configure(config):
     config.option.nbval_sanitize_with = str(ROOT / "tests" / "sanitize.cfg")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the notebook's cells as slow."""
+    for item in items:
+        if hasattr(item, "cell"):
+            item.add_marker("slow")
+
+
 def pytest_report_collectionfinish(config, items):
     """Before the notebook runs, look for MNIST as it does, and say on which data all runs."""
     cells = [item for item in items if hasattr(item, "cell")]

@@ -70,10 +70,14 @@ def test_train_layers_learns_with_every_method(nn, rng, toy, method, rule, rate)
     assert [len(values) for values in history.values()] == [8] * 3
 
 
-@pytest.mark.parametrize("a, verdict", [([2, 3, 4], "better"), ([0, 1, 2], "no answer"), ([-1, 0, -1], "worse")])
+@pytest.mark.parametrize(
+    "a, verdict", [([2, 3, 4], "better"), ([0, 1, 2], "no answer"), ([-1, 0, -1], "worse")]
+)
 def test_compare_is_paired_and_needs_two_standard_errors(nn, capsys, a, verdict):
     assert nn.compare("words", np.array(a), np.ones(3)) == verdict
-    assert capsys.readouterr().out.startswith("words") and nn.compare("the same", [1, 2], [1, 2]) == "no answer"
+    assert (
+        capsys.readouterr().out.startswith("words") and nn.compare("the same", [1, 2], [1, 2]) == "no answer"
+    )
 
 
 def test_in_parallel_keeps_the_order_and_passes_on_what_fails(nn):
@@ -163,7 +167,9 @@ def test_deskew_stands_a_slanted_stroke_upright_and_leaves_others_alone(nn):
 def test_train_reader_repeats_itself_and_reads_plain_pixels(nn, toy, warps, numbers):
     how = {"warps": warps, "numbers": numbers, "units": 8, "finish": nn.smooth, "batch_size": 32}
     (layers, seconds), (again, _) = (nn.train_reader(3, *toy[:2], **how) for _ in range(2))
-    assert all(P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(*map(arrays, (layers, again))))
+    assert all(
+        P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(*map(arrays, (layers, again)))
+    )
     assert [P.shape for P in arrays(layers)] == [(784, 8), (8,), (8, 10), (10,)] and seconds > 0
     assert nn.evaluate_layers(*toy[2:], layers)[1] > 0.9
 

@@ -41,7 +41,9 @@ GOOD = {
     "Windows, blank lines": lambda t: text(t).replace("\n", "\r\n") + "\r\n   \r\n",
     "floats": lambda t: text(t.astype(float)),
     "2.55e2": put(0, 9, "2.55e2"),
-    "labels mostly 0, last pixel below 10": lambda t: text(np.column_stack([t[:, :1] // 9, t[:, 1:-1], t[:, :1]])),
+    "labels mostly 0, last pixel below 10": lambda t: text(
+        np.column_stack([t[:, :1] // 9, t[:, 1:-1], t[:, :1]])
+    ),
 }
 BAD = {  # what is wrong: the file, and what the message must say
     "a label of 10": (put(3, 0, 10), "line 4: expected a label 0 to 9, found 10"),
