@@ -144,6 +144,7 @@ def test_read_idx_file_refuses_other_types_in_a_sentence(nn, tmp_path):
         nn.read_idx_file(tmp_path / "a.gz")
 
 
+@pytest.mark.slow
 def test_the_whole_notebook_runs_on_own_images(nn, tmp_path, rng, monkeypatch):
     """Section 16's two lines, as they stand there: one run beforehand, one behind the loading cell."""
     pack, unpack = re.findall(r"```python\n((?:np.savez|images, lab).*\n)```", PROSE)

@@ -27,4 +27,5 @@ def test_the_site_is_two_whole_pages_that_ask_only_mathjax(tmp_path):
     typed_in = PROSE.count("](data:image/png;base64,")
     assert tags.count("data:image/png;base64,") == figures + typed_in
     assert page.rstrip().endswith("</html>") and "NETWORKS = [" in page and 'class="digit-pad"' in page
+    assert "No description" not in page and page.count('alt="') >= figures
     assert not re.search(r"/(root|home|tmp|Users|work)/|[A-Z]:\\", page), "a path of some machine"
