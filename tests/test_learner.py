@@ -1,11 +1,8 @@
-"""Can a learner change anything, run cells in any order, and hand Part I out as an assignment?"""
+"""Can a learner change anything, and run cells in any order?"""
 
 import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -13,13 +10,13 @@ from nbclient import NotebookClient
 from page import PATH, ROOT
 
 FEW = "images, labels, test_images, y_test = images[:3000], labels[:3000], test_images[:1500], y_test[:1500]"
-LOAD, NET = "= load_mnist()", "W1, b1, W2, b2)[-1]"
+LOAD = "= load_mnist()"
 QUICK = [
     ("[0.5] * 9 + [0.05] * 3", "[0.5] * 2"),
     (LOAD, f"{LOAD}\n{FEW}"),
     ("in range(1, 5):", "in range(1, 2):"),
 ]
-CHECKED = "✓ backward agrees with the measured slopes"
+CHECKED = "✓ backward agrees with the measured slopes"  # whatever is changed
 
 
 def forward_with(a1, dz1):
@@ -31,25 +28,27 @@ def forward_with(a1, dz1):
     ]  # fmt: skip
 
 
-EDITS = {  # what is changed: the changes, and what the page must then say
-    "hidden 16, rate 10, seed 7": ([("hidden = 128", "hidden = 16"), ("[0.5] * 2", "[10.0] * 2"),
-        ("SEED = 0", "SEED = 7")], ["✗ not in this run: the five networks reach"]),
-    "rate 1e30, no seed": ([("[0.5] * 2", "[1e30] * 2"), ("SEED = 0", "SEED = None")], ["is not written"]),
-    "one hidden unit, not scaled": ([
-        ("hidden = 128", "hidden = 1"), ("/ np.float32(255), labels", ", labels")], [CHECKED]),
-    "only the digits 0 and 1, standardised": ([
+EDITS = {  # what is changed: every (old, new) text
+    "hidden 16, rate 10, seed 7": [
+        ("hidden = 128", "hidden = 16"), ("[0.5] * 2", "[10.0] * 2"), ("SEED = 0", "SEED = 7")],
+    "rate 1e30, no seed": [("[0.5] * 2", "[1e30] * 2"), ("SEED = 0", "SEED = None")],
+    "one hidden unit, not scaled": [("hidden = 128", "hidden = 1"), ("/ np.float32(255), labels", ", labels")],
+    "only the digits 0 and 1, standardised": [
         ("y_test[:1500]", "y_test[:1500]\nimages, labels = images[labels < 2], labels[labels < 2]\n"
          "test_images, y_test = test_images[y_test < 2], y_test[y_test < 2]"),
-        ("X_test = test_images / np.float32(255)", "X_test = (test_images - 33) / np.float32(78)")], [CHECKED]),
-    "float64, tanh": ([
-        ("np.float32(255), labels", "255, labels"), *forward_with("np.tanh(Z1)", "dA1 * (1 - A1**2)")], [CHECKED]),
-    "sigmoid": (forward_with("1 / (1 + np.exp(-Z1))", "dA1 * A1 * (1 - A1)"), [CHECKED]),
-    "leaky ReLU, labels shuffled": ([("y_test[:1500]", "y_test[:1500]\nnp.random.default_rng(1).shuffle(labels[:600])"),
-        *forward_with("np.where(Z1 > 0, Z1, 0.1 * Z1)", "dA1 * np.where(Z1 > 0, 1, 0.1)")], [CHECKED]),
-    "ten images": ([("images[:3000], labels[:3000]", "images[:10], labels[:10]")], [CHECKED]),
-    "batches of 1": ([("batch_size = 64", "batch_size = 1"), ("[0.5] * 2", "[0.01]")], [CHECKED]),
-    "batches larger than the data": ([("batch_size = 64", "batch_size = 100_000")], [CHECKED]),
+        ("X_test = test_images / np.float32(255)", "X_test = (test_images - 33) / np.float32(78)")],
+    "float64, tanh": [("np.float32(255), labels", "255, labels"), *forward_with("np.tanh(Z1)", "dA1 * (1 - A1**2)")],
+    "sigmoid": forward_with("1 / (1 + np.exp(-Z1))", "dA1 * A1 * (1 - A1)"),
+    "leaky ReLU, labels shuffled": [("y_test[:1500]", "y_test[:1500]\nnp.random.default_rng(1).shuffle(labels[:600])"),
+        *forward_with("np.where(Z1 > 0, Z1, 0.1 * Z1)", "dA1 * np.where(Z1 > 0, 1, 0.1)")],
+    "ten images": [("images[:3000], labels[:3000]", "images[:10], labels[:10]")],
+    "batches of 1": [("batch_size = 64", "batch_size = 1"), ("[0.5] * 2", "[0.01]")],
+    "batches larger than the data": [("batch_size = 64", "batch_size = 100_000")],
 }  # fmt: skip
+SAID = {
+    "hidden 16, rate 10, seed 7": "✗ not in this run: the five networks reach",
+    "rate 1e30, no seed": "is not written",
+}
 CROSSES_ON_THE_STAND_IN = ["the five networks reach", "the second half of the test set", "by its own recipe"]
 
 
@@ -74,16 +73,14 @@ def run(notebook, folder=ROOT):
 
 def shown(cell):
     """All that a cell shows, figures included, but for warnings and the time it took."""
-    outputs = cell.outputs if cell.cell_type == "code" else []
-    parts = [out.get("text", "") + str(out.get("data", "")) for out in outputs if out.get("name") != "stderr"]
-    return "".join(parts)
+    outputs = [out for out in cell.get("outputs", []) if out.get("name") != "stderr"]
+    return "".join(out.get("text", "") + str(out.get("data", "")) for out in outputs)
 
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_stops_no_cell_and_crosses_say_what_no_longer_holds(edit):
-    changes, sentences = EDITS[edit]
-    text = run(excerpt([*QUICK, *changes]))
-    assert all(sentence in text for sentence in sentences)
+    text = run(excerpt([*QUICK, *EDITS[edit]]))
+    assert CHECKED in text and SAID.get(edit, "") in text
 
 
 def test_any_cell_run_again_shows_what_it_showed():
@@ -120,16 +117,3 @@ threading.Thread.start = start
 def test_part_1_runs_on_a_machine_without_threads():
     """As in a browser, with Pyodide."""
     assert CHECKED in run(excerpt([*QUICK, ("import base64\n", f"{NO_THREADS}import base64\n")]))
-
-
-SEVEN = ["softmax", "cross_entropy", "relu", "init_params", "forward", "predict", "backward"]
-
-
-def test_the_readmes_line_makes_an_assignment_without_the_seven_functions(tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    line = re.search(r"^jupyter (nbconvert .*solution.*)$", readme, re.M)[1]
-    command = [sys.executable, "-m", *shlex.split(line), "--output-dir", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    left = {cell.id for cell in nbformat.read(tmp_path / "assignment.ipynb", 4).cells}
-    gone = [cell.source for cell in excerpt(end=None).cells if cell.id not in left]
-    assert [re.search(r"def (\w+)", source)[1] for source in gone] == SEVEN

@@ -12,62 +12,47 @@ from page import CODE, OUTPUTS, PATH, PRINTED, PROSE, ROOT, SOURCES, STORED
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_file_is_a_fresh_run_in_the_right_format():
+def test_the_file_is_a_fresh_run_in_the_right_format_and_every_claim_holds():
     assert (STORED["nbformat"], STORED["nbformat_minor"]) == (4, 5) and PATH.stat().st_size < 2_400_000
     assert STORED["metadata"]["kernelspec"]["name"] == "python3" and "widgets" not in STORED["metadata"]
     assert len({cell["id"] for cell in STORED["cells"]}) == len(STORED["cells"])
     assert [cell["execution_count"] for cell in CODE] == list(range(1, len(CODE) + 1))
-    assert not re.search(r"/(root|home|tmp|Users|usr|opt)/|[A-Z]:\\", PRINTED), "a path of some machine"
     assert not any(out["output_type"] == "error" or out.get("name") == "stderr" for out in OUTPUTS)
-
-
-def test_every_stored_claim_holds():
+    assert not re.search(r"/(root|home|tmp|Users|usr|opt)/|[A-Z]:\\", PRINTED), "a path of some machine"
     assert not re.findall("✗.*", PRINTED)
 
 
-def test_only_allowed_packages_nothing_pickled_no_global_random_state():
-    imports = re.findall(r"^ *(?:import|from) (\w+)", SOURCES, re.M)
-    assert set(imports) <= {"numpy", "matplotlib", "matplotlib_inline", "IPython", *sys.stdlib_module_names}
-    assert not {"pickle", "random"} & set(imports)
-    assert SOURCES.count("np.load(") == SOURCES.count("allow_pickle=False")
-
-
-def test_cells_fit_on_a_screen_and_every_function_says_what_it_does():
+def test_code_fits_on_a_screen_says_what_it_does_and_needs_only_allowed_packages():
+    """Nothing is pickled, and there is no global random state."""
     for number, cell in enumerate(CODE, 1):
         lines = [line for line in cell["source"].splitlines() if line.strip()]
         assert len(lines) <= 24 and max(map(len, lines)) <= 95, f"code cell {number}"
         assert "source_hidden" not in str(cell["metadata"]), f"code cell {number} is folded"
         for node in ast.parse(cell["source"]).body:
             assert not isinstance(node, ast.FunctionDef) or ast.get_docstring(node), node.name
-
-
-def test_there_are_no_links_inside_the_page():
-    assert not re.search(r"\]\(#|<a id=", PROSE), "few viewers follow them"
+    imports = {*re.findall(r"^ *(?:import|from) (\w+)", SOURCES, re.M)}
+    assert imports <= {"numpy", "matplotlib", "matplotlib_inline", "IPython", *sys.stdlib_module_names}
+    assert not {"pickle", "random"} & imports
+    assert SOURCES.count("np.load(") == SOURCES.count("allow_pickle=False")
 
 
 def test_the_readme_shows_the_settings_and_the_whole_network_as_the_notebook_has_them():
-    settings, network = (
-        next(cell["source"] for cell in CODE if cell["source"].startswith(begin))
-        for begin in ("SEED = ", "rng = np.random.default_rng(SEED)\nW1 = ")
-    )
-    shown = [
-        line for line in f"{settings}\n{network}".splitlines() if not line.startswith(("assert", "one_cell"))
-    ]
+    begins = "SEED = ", "rng = np.random.default_rng(SEED)\nW1 = "
+    settings, network = (next(c["source"] for c in CODE if c["source"].startswith(begin)) for begin in begins)
+    lines = f"{settings}\n{network}".splitlines()
+    shown = [line for line in lines if not line.startswith(("assert", "one_cell"))]
     assert "```python\n" + "\n".join(shown) + "\n```" in README
-    lines = [line for line in network.splitlines() if line.strip()]
-    assert len(lines) <= 28 and not re.search(r"\b(softmax|relu|forward|one_hot|train)\(", network)
-
-
-SCRIPT = re.search(r"```python\n(import numpy as np\nW1, b1.*?)```", PROSE, re.S)[1]
+    assert len([line for line in network.splitlines() if line.strip()]) <= 28
+    assert not re.search(r"\b(softmax|relu|forward|one_hot|train)\(", network)
 
 
 def test_three_lines_use_a_saved_network_without_the_notebook(nn, rng, tmp_path):
     X, params = rng.random((50, 784), dtype=np.float32), nn.init_params(784, 8, 10, rng)
     nn.save_model(tmp_path / "my_model.npz", *params)
     np.save(tmp_path / "X.npy", X)
-    code = SCRIPT.replace("digits =", "X = np.load('X.npy')\ndigits =") + "print(*digits)"
-    command = [sys.executable, "-I", "-c", code]
-    said = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    [code] = re.findall(r"```python\n(import numpy as np\nW1, b1.*?)```", PROSE, re.S)
+    code = code.replace("digits =", "X = np.load('X.npy')\ndigits =") + "print(*digits)"
+    said = subprocess.check_output([sys.executable, "-I", "-c", code], cwd=tmp_path, text=True)
     assert said.split() == [str(digit) for digit in nn.predict(X, *params)]
 
 
@@ -89,22 +74,19 @@ ROWS = {  # what a row of README's table must repeat: patterns in the stored out
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_the_readmes_results_repeat_what_the_run_printed(row):
+def test_the_readmes_results_repeat_what_the_run_and_the_benchmark_printed(row):
     line = next(line for line in README.splitlines() if line.startswith(f"| {row}"))
     assert {re.search(pattern, PRINTED)[1] for pattern in ROWS[row]} <= {*re.findall(r"[\d.]+%?", line)}, line
-
-
-def test_readme_and_notebook_show_the_benchmark_as_it_was_measured():
     table = (ROOT / "tests" / "benchmark.md").read_text(encoding="utf-8").split("\n\n")[0]
     assert table in PROSE and table in README
 
 
-def test_maths_and_html_follow_githubs_rules():
-    for cell in STORED["cells"]:
-        text = cell["source"] if cell["cell_type"] == "markdown" else ""
+def test_maths_html_and_links_follow_githubs_rules():
+    for text in (cell["source"] for cell in STORED["cells"] if cell["cell_type"] == "markdown"):
         code_free = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
         without = re.sub(r"(?:^|\n\n)\$\$\n(?:.*\S.*\n)+?\$\$(?=\n\n|\n?$)", "", code_free)
         assert "$$" not in without, "$$ stands on lines of its own between empty ones, no empty line within"
         assert without.count("$") % 2 == 0, text[:60]
         assert not re.search(r"\\\(|\\\[|\\label|\\tag|\\newcommand|\\def\b", code_free), text[:60]
         assert not re.search(r"<(script|style|iframe|img)", text), "GitHub takes these out"
+        assert not re.search(r"\]\(#|<a id=", text), "few viewers follow links inside the page"
