@@ -87,11 +87,11 @@ def test_in_parallel_keeps_the_order_and_passes_on_what_fails(nn):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to single threads here")
-@pytest.mark.parametrize("interrupts", [1, 2])
-def test_interrupting_in_parallel_ends_every_training_and_the_next_call_works(nn, rng, toy, interrupts):
-    layers, ended = nn.init_layers([784, 8, 10], rng), []
+def test_interrupting_in_parallel_ends_every_training_and_the_next_call_works(nn, rng, toy):
+    layers, started, ended = nn.init_layers([784, 8, 10], rng), [], []
 
     def work(k, stop):
+        started.append(k)
         try:
             return nn.train_layers(*toy[:2], layers, [0.1] * 50_000, np.random.default_rng(k), stop=stop)
         finally:
@@ -102,13 +102,10 @@ def test_interrupting_in_parallel_ends_every_training_and_the_next_call_works(nn
     begin = time.monotonic()
     threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        if interrupts == 2:
-            threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
         nn.in_parallel(work, range(6))
-        time.sleep(1)  # where the second interrupt may arrive
-    while len(ended) < 6 and time.monotonic() - begin < 2.5:
+    while len(ended) < len(started) and time.monotonic() - begin < 2.5:
         time.sleep(0.05)
-    assert sorted(ended) == list(range(6)), "a training runs on"
+    assert sorted(ended) == sorted(started) and len(started) < 6, "a training runs on"
     assert nn.in_parallel(lambda k, stop: stop.is_set(), [1, 2]) == [False, False]
 
 
@@ -165,7 +162,14 @@ def test_deskew_stands_a_slanted_stroke_upright_and_leaves_others_alone(nn):
 @pytest.mark.parametrize("warps", [False, True])
 @pytest.mark.parametrize("numbers", [False, True])
 def test_train_reader_repeats_itself_and_reads_plain_pixels(nn, toy, warps, numbers):
-    how = {"warps": warps, "numbers": numbers, "units": 8, "finish": nn.smooth, "batch_size": 32}
+    how = {
+        "warps": warps,
+        "numbers": numbers,
+        "units": 8,
+        "finish": nn.smooth,
+        "batch_size": 32,
+        "epochs": 12,
+    }
     (layers, seconds), (again, _) = (nn.train_reader(3, *toy[:2], **how) for _ in range(2))
     assert all(
         P.tobytes() == Q.tobytes() and P.dtype == np.float32 for P, Q in zip(*map(arrays, (layers, again)))
