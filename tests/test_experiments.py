@@ -168,6 +168,7 @@ def test_train_reader_repeats_itself_and_reads_plain_pixels(nn, toy, warps, numb
         "units": 8,
         "finish": nn.smooth,
         "batch_size": 32,
+        "rate": 0.02,
         "epochs": 12,
     }
     (layers, seconds), (again, _) = (nn.train_reader(3, *toy[:2], **how) for _ in range(2))

@@ -9,6 +9,7 @@ import pytest
 from nbclient import NotebookClient
 from page import PATH, ROOT
 
+pytestmark = pytest.mark.slow
 FEW = "images, labels, test_images, y_test = images[:3000], labels[:3000], test_images[:1500], y_test[:1500]"
 LOAD = "= load_mnist()"
 QUICK = [
@@ -83,6 +84,17 @@ def test_an_edit_stops_no_cell_and_crosses_say_what_no_longer_holds(edit):
     assert CHECKED in text and SAID.get(edit, "") in text
 
 
+def test_edits_in_part_2_stop_no_cell():
+    edits = [
+        ("try_rates = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]", "try_rates = []"),
+        ("(noisy, [0, 0.15, 0.3, 0.45])", "(noisy, [0.2])"),
+        ('    "pixels": {"warps": False, "numbers": False},\n', ""),
+        ("units=1024, epochs=50", "units=1, epochs=0"),
+        ("[8], [32], [128], [512], ", "[1], "),
+    ]
+    run(excerpt([*QUICK, *edits], end=None))
+
+
 def test_any_cell_run_again_shows_what_it_showed():
     """After the last cell, all run again, from the last to the first."""
     notebook = excerpt(QUICK)
@@ -113,7 +125,6 @@ threading.Thread.start = start
 """
 
 
-@pytest.mark.slow
 def test_part_1_runs_on_a_machine_without_threads():
     """As in a browser, with Pyodide."""
     assert CHECKED in run(excerpt([*QUICK, ("import base64\n", f"{NO_THREADS}import base64\n")]))
