@@ -50,7 +50,9 @@ SAID = {
     "hidden 16, rate 10, seed 7": "✗ not in this run: the five networks reach",
     "rate 1e30, no seed": "is not written",
 }
-CROSSES_ON_THE_STAND_IN = ["the five networks reach", "the second half of the test set", "by its own recipe"]
+CROSSES_ON_THE_STAND_IN = (
+    "the five networks reach", "the second half of the test set", "with our additions", "100 numbers beat pixels",
+)  # fmt: skip
 
 
 def excerpt(edits=(), end="# Part II"):
@@ -107,12 +109,12 @@ def test_any_cell_run_again_shows_what_it_showed():
 
 
 @pytest.mark.skipif(not os.environ.get("CI"), reason="takes minutes: only in CI")
-def test_on_the_stand_in_every_cell_runs_and_just_these_claims_get_a_cross(tmp_path):
+def test_on_the_stand_in_every_cell_runs_and_only_claims_about_mnist_get_a_cross(tmp_path):
     shutil.copytree(ROOT / "data", tmp_path / "data", ignore=shutil.ignore_patterns("*ubyte*"))
     text = run(excerpt([("load_mnist()", "load_mnist(mirrors=[])")], end=None), tmp_path)
     assert "THIS IS NOT MNIST" in text
     crosses = re.findall("✗ not in this run: (.*)", text)
-    assert len(crosses) == 3 and all(map(str.startswith, crosses, CROSSES_ON_THE_STAND_IN)), crosses
+    assert crosses and all(cross.startswith(CROSSES_ON_THE_STAND_IN) for cross in crosses), crosses
 
 
 NO_THREADS = """

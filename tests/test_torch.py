@@ -59,7 +59,7 @@ def test_the_pages_twin_has_the_same_gradients_and_reaches_98_percent(nn, mnist)
     X, Y = space["X"][:64].numpy(), nn.one_hot(space["y"][:64].numpy())
     Z1, A1, _, Y_hat = nn.forward(X, *params)
     for P, dP in zip(space["model"].parameters(), nn.backward(X, Y, Z1, A1, Y_hat, params[2])):
-        assert np.allclose(P.grad.T, dP, atol=1e-6)
+        assert np.allclose(P.grad.numpy().T, dP, atol=1e-6)
     for P, first in zip(space["model"].parameters(), kept):
         P.data = first
     exec(loop, space)
