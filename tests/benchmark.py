@@ -133,7 +133,7 @@ def take_turns(setting):
 
 def table(times, names):
     """Markdown: the median seconds of each, and the notebook's divided by them."""
-    title = ["seconds an epoch (ours ÷ theirs)", *(f"{hidden} / {batch}" for hidden, batch in SETTINGS)]
+    title = ["seconds per epoch (ours ÷ theirs)", *(f"{hidden} / {batch}" for hidden, batch in SETTINGS)]
     rows = [title, [":--", *["--:"] * len(SETTINGS)]]
     for name in names:
         ratios = [median(ours / theirs for ours, theirs in zip(t[OURS], t[name])) for t in times]

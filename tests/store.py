@@ -50,7 +50,7 @@ def main():
     """Run, tidy, and replace the file when all is done."""
     notebook, folder = nbformat.read(PATH, 4), {"metadata": {"path": str(PATH.parent)}}
     if sys.argv[1:] != ["--no-run"]:
-        NotebookClient(notebook, record_timing=False, resources=folder).execute()
+        NotebookClient(notebook, record_timing=False, coalesce_streams=True, resources=folder).execute()
     part = PATH.with_name(PATH.name + ".part")
     nbformat.write(tidy(notebook), part)
     os.replace(part, PATH)
