@@ -17,10 +17,10 @@ EDITS = {  # what gives an answer away, or speaks of what is left out, and what 
     r"^(d[AWZb][12] = [^\n]*\n)+": "# your code here\n",
     r'\nclaim\("(forward finds|train ends).*': "",
     r'^claim\("backward.*': r'if passed.get("relu") and passed.get("forward"):  # it calls them\n    \g<0>',
-    r"\n*<details>.*?</details>|To use it elsewhere.*?(?=\*\*What you can do now)": "",
+    r"\n*<details>.*?</details>|To use the network elsewhere.*?(?=\*\*What you can do now)": "",
     r"The whole network in one cell": "Settings",
-    r" · 8 How wrong can `backward` be\?|\n+\*Part II, experiments.*|,\s+exactly as in section 2": "",
-    r"So the separate functions do exactly what the single cell did\. | This is the network of section 2.*?:": "",
+    r", 8 How wrong can `backward` be\?|\n+\*Part II, experiments.*|, as in section 2(?=\.)": "",
+    r"The network and its accuracy are the same as in section 2:": "",
 }
 
 
