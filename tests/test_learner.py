@@ -15,7 +15,8 @@ QUICK = [
     ("[0.5] * 9 + [0.05] * 3", "[0.5] * 2"),
     (LOAD, f"{LOAD}\n{FEW}"),
     ("in range(1, 5):", "in range(1, 2):"),
-    ('set_matplotlib_formats("retina")', 'set_matplotlib_formats("png")'),
+    ('"retina"', '"png"'),
+    ('"constrained_layout.use": True', '"constrained_layout.use": False'),
 ]
 CHECKED = "✓ backward agrees with the measured slopes"  # whatever is changed
 
