@@ -1,18 +1,29 @@
-"""Are training, the check of gradients and images of any form answered rightly, or in a sentence?"""
+"""Are training, the check of gradients, images of any form, verdicts and threads right, or is there a sentence?
+
+The page's own claims check every method's gradients, and tests/test_torch.py the steps of SGD, momentum and Adam.
+"""
+
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 from page import CODE
 
-FAULTS = [{"y": range(299)}, {"y_val": range(99)}, {"rates": []}, {"batch_size": 0}, {"batch_size": -1}]
+FAULTS = [{"y": range(39)}, {"y_val": range(39)}, {"rates": []}, {"batch_size": 0}, {"batch_size": -1}]
 
 
-def test_train_leaves_its_arguments_alone_and_says_what_does_not_fit(nn, rng, toy):
-    params = nn.init_params(784, 4, 10, rng)
-    given = dict(zip(("X", "y", "X_val", "y_val"), toy)) | {"params": params, "rates": [0.1], "batch_size": 8}
-    kept = [P.copy() for P in (*toy, *params)]
+def test_train_leaves_its_arguments_alone_and_says_what_does_not_fit(nn, rng):
+    data, params = (rng.random((40, 784)), rng.integers(10, size=40)), nn.init_params(784, 4, 10, rng)
+    given = dict(zip(("X", "y", "X_val", "y_val"), 2 * data)) | {
+        "params": params,
+        "rates": [0.1],
+        "batch_size": 8,
+    }
+    kept = [P.copy() for P in (*data, *params)]
     nn.train(**given, rng=rng)
-    assert all(map(np.array_equal, (*toy, *params), kept))
+    assert all(map(np.array_equal, (*data, *params), kept))
     for fault in FAULTS:
         with pytest.raises(ValueError, match="expected one label per image"):
             nn.train(**given | fault, rng=rng)
@@ -77,3 +88,51 @@ NO_IMAGES += [np.full((1, 784), value) for value in (255.0, -0.5, np.nan, "7", N
 def test_as_rows_refuses_what_can_be_no_image_in_a_sentence(nn, images):
     with pytest.raises(ValueError, match="expected (images|pixels)"):
         nn.as_rows(images)
+
+
+VERDICTS = [([2, 3, 4], "better"), ([0, 1, 2], "no answer"), ([-1, 0, -1], "worse"), ([1] * 3, "no answer")]
+
+
+@pytest.mark.parametrize("a, verdict", VERDICTS)
+def test_compare_is_paired_and_needs_two_standard_errors(nn, a, verdict):
+    assert nn.compare("words", np.array(a), np.ones(3)) == verdict
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to single threads here")
+def test_interrupting_in_parallel_ends_every_training_and_the_next_call_works(nn, rng):
+    X, y, layers = rng.random((300, 784)), np.arange(300) % 10, nn.init_layers([784, 8, 10], rng)
+    started, ended = [], []
+
+    def work(k, stop):
+        started.append(k)
+        try:
+            return nn.train_layers(X, y, layers, [0.1] * 50_000, np.random.default_rng(k), stop=stop)
+        finally:
+            ended.append(k)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
+    main, begin = threading.main_thread().ident, time.monotonic()
+    threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        nn.in_parallel(work, range(6))
+    while len(ended) < len(started) and time.monotonic() - begin < 2.5:
+        time.sleep(0.05)
+    assert sorted(ended) == sorted(started) and len(started) < 6, "a training runs on"
+    assert nn.in_parallel(lambda k, stop: (time.sleep(0.1 * (k == 0)), k)[1], range(4)) == [0, 1, 2, 3]
+    with pytest.raises(ZeroDivisionError):
+        nn.in_parallel(lambda k, stop: 1 / k, [1, 0])
+
+
+def test_noisy_shifted_rotated_and_barred_spoil_by_the_amount(nn, rng):
+    """Shifting moves by whole pixels or averages, and deals its four ways out in turn."""
+    images = np.pad(rng.random((6, 18, 18), np.float32), [(0, 0), (5, 5), (5, 5)]).reshape(6, 784)
+    moved = nn.shifted(images, 2, None), nn.shifted(images, 0.5, None)
+    square, there, half = (X.reshape(-1, 28, 28) for X in (images, *moved))
+    ways = [(-2, 0), (2, 0), (0, -2), (0, 2), (-2, 0), (2, 0)]
+    assert all(np.array_equal(np.roll(a, way, (0, 1)), b) for a, way, b in zip(square, ways, there))
+    assert np.allclose(half[0, :-1], (square[0, :-1] + square[0, 1:]) / 2)
+    assert np.allclose(nn.rotated(images, 180, None), images[:, ::-1], atol=0.01)
+    assert ((nn.barred(0 * images, 3, rng) == 1).sum(axis=1) == 84).all()
+    grey = np.full((50, 784), 0.5, np.float32)
+    assert np.std(nn.noisy(grey, 0.1, rng) - grey) == pytest.approx(0.1, rel=0.02)
+    assert set(np.unique(nn.noisy(grey, 1e6, rng))) == {0, 1}
