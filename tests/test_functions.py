@@ -90,7 +90,16 @@ def test_as_rows_refuses_what_can_be_no_image_in_a_sentence(nn, images):
         nn.as_rows(images)
 
 
-VERDICTS = [([2, 3, 4], "better"), ([0, 1, 2], "no answer"), ([-1, 0, -1], "worse"), ([1] * 3, "no answer")]
+def test_schedules_and_dropout_are_as_their_docstrings_say(nn, rng):
+    assert (
+        nn.cosine(0.4, 8)[0] == 0.4 and nn.cosine(0.4, 8)[4] == pytest.approx(0.2) and nn.cosine(3, 1) == [3]
+    )
+    assert nn.step_decay(0.5, 12) == [0.5] * 9 + [0.05] * 3 and nn.step_decay(0.5, 1) == [0.5]
+    mask = nn.dropout_mask(rng, 0.25)((2000, 50))
+    assert set(np.unique(mask)) == {0, np.float32(4 / 3)} and np.mean(mask) == pytest.approx(1, abs=0.01)
+
+
+VERDICTS = [([2, 3, 4], "better"), ([1, 3, 2], "no answer"), ([-1, 0, -1], "worse"), ([1] * 3, "no answer")]
 
 
 @pytest.mark.parametrize("a, verdict", VERDICTS)

@@ -34,7 +34,7 @@ HEADER = "label," + ",".join(f"{row}x{column}" for row in range(1, 29) for colum
 GOOD = {
     "plain": text,
     "quotes": lambda t: re.sub(r"(\w+)", r'"\1"', HEADER + text(t)),
-    "mark and header": lambda t: "\ufeff" + HEADER + text(t),
+    "a mark, and no header": lambda t: "\ufeff" + text(t),
     "header after a blank line and a comment": lambda t: "\n  \n# made by hand, in 2020\n" + HEADER + text(t),
     "a header in Latin-1": lambda t: "étiquette" + HEADER[5:] + text(t),
     "Windows, blank lines": lambda t: text(t).replace("\n", "\r\n") + "\r\n   \r\n",
