@@ -84,11 +84,3 @@ def mnist():
     """X_train, y_train, X_test, y_test: the real MNIST, as it is on disk."""
     *arrays, is_mnist = data()
     return arrays if is_mnist else pytest.skip("MNIST is not here, nor within reach")
-
-
-@pytest.fixture
-def toy(rng):
-    """300 made-up images to learn from, 100 to validate, whose bright quarter tells the class."""
-    y = rng.integers(4, size=400)
-    X = rng.random((400, 784), dtype=np.float32) / 2 + (np.arange(784) // 196 == y[:, None]) * np.float32(0.5)
-    return X[:300], y[:300], X[300:], y[300:]

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import math
 import os
 import re
 import socket
@@ -10,6 +9,7 @@ import threading
 import time
 import tracemalloc
 import urllib.request
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -23,6 +23,13 @@ from page import ROOT, SOURCES, functions
 FILES, SHAPES = list(functions().MNIST_FILES), [(40, 28, 28), (40,), (10, 28, 28), (10,)]
 STAND_IN, LFS = ROOT / "data" / "drawn_digits.npz", b"version https://git-lfs.github.com/spec/v1\n"
 DRAWN = [*np.load(STAND_IN, allow_pickle=False).values()]
+DAMAGE = {  # what becomes of a packed file, or of a model's
+    "nothing": lambda whole: b"",
+    "a web page": lambda whole: b"<html><script>alert(1)</script>503</html>",
+    "its header in front": lambda whole: b"HTTP/1.1 200 OK\r\n" + whole,
+    "half of it": lambda whole: whole[: len(whole) // 2],
+    "Git LFS pointer": lambda whole: LFS,
+}
 
 
 class Mirror(StreamRequestHandler):
@@ -32,19 +39,17 @@ class Mirror(StreamRequestHandler):
         """Answer, well or badly."""
         self.server.asked.append(self.rfile.readline().decode().split()[1])
         _, how, name = self.server.asked[-1].split("/")
-        data = {"web-page": b"<!DOCTYPE html>", "junk": b"\x1f\x8b\x08"}.get(how, self.server.files[name])
+        data = b"<!DOCTYPE html>" if how == "web-page" else self.server.files[name]
         parts = [data[k : k + 1000] for k in range(0, len(data), 1000)]
         if how == "endless":
             parts, data = [bytes(1_000_000)] * 300, range(10**15)
-        head = (
-            f"HTTP/1.0 {'404 Not Found' if how == '404' else '200 OK'}\r\nContent-Length: {len(data)}\r\n\r\n"
-        )
-        share = {"hangs": 0, "stalls": 0.5, "closes-half-way": 0.5}.get(how, 1)
+        status = "404 Not Found" if how == "404" else "200 OK"
         with suppress(OSError):  # when the reader has hung up
-            for part in [head.encode(), *parts][: math.ceil(share * (len(parts) + 1))]:
+            self.wfile.write(f"HTTP/1.0 {status}\r\nContent-Length: {len(data)}\r\n\r\n".encode())
+            for part in parts[: len(parts) // 2] if how in ("stalls", "closes-half-way") else parts:
                 self.wfile.write(part)
                 time.sleep(0.1 if how == "slow" else 0)  # 10 kB a second
-        self.server.over.wait(60 if how in ("hangs", "stalls") else 0)
+        self.server.over.wait(60 if how == "stalls" else 0)
 
 
 @pytest.fixture
@@ -52,13 +57,12 @@ def load(nn, rng, tmp_path, monkeypatch):
     """load(mirrors, folder): True if it gives four small arrays, MNIST for this test, False if the stand-in's.
 
     load.files are their files {name: packed bytes}; they lie in tmp_path, beside the stand-in. load.at("404") is a
-    mirror that answers 404; load.asked is what mirrors were asked. We bear a second of silence, not ten."""
+    mirror that answers 404; load.asked is what mirrors were asked. We bear a second of silence, not ten, and 1 MB."""
 
     def load(mirrors=(), folder=tmp_path):
         *arrays, is_mnist = nn.load_mnist(folder, mirrors)
         for array, right in zip(arrays, small if is_mnist else DRAWN, strict=True):
-            assert array.dtype == np.uint8 and array.ndim < 3
-            assert np.array_equal(array, right.reshape(-1, 784) if right.ndim == 3 else right)
+            assert array.dtype == np.uint8 and array.ndim < 3 and array.tobytes() == right.tobytes()
         return is_mnist
 
     files, small = {}, [rng.integers(10, size=shape).astype(np.uint8) for shape in SHAPES]
@@ -69,6 +73,7 @@ def load(nn, rng, tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(files[name])
     (tmp_path / STAND_IN.name).write_bytes(STAND_IN.read_bytes())
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(nn.find_file, "__defaults__", (1_000_000,))
     opened = urllib.request.urlopen
     monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: opened(url, timeout=timeout / 10))
     with ThreadingTCPServer(("127.0.0.1", 0), Mirror) as server:
@@ -81,7 +86,7 @@ def load(nn, rng, tmp_path, monkeypatch):
         tracemalloc.stop()
         server.over.set()
         server.shutdown()
-    assert peak < 150e6
+    assert peak < 100e6
 
 
 @pytest.mark.parametrize("change", [("", ""), ("-idx", ".idx")], ids=["dash", "dot"])
@@ -94,10 +99,8 @@ def test_load_mnist_uses_files_packed_or_not_with_a_dash_or_a_dot(load, tmp_path
     assert load() and capsys.readouterr().out == ""
 
 
-def test_load_mnist_asks_your_own_mirrors_first_for_what_is_missing_and_makes_the_folder(
-    load, tmp_path, monkeypatch, capsys
-):
-    """A slow mirror shows progress; only a silent one is given up, after ten seconds."""
+def test_your_own_mirrors_come_first_and_a_slow_one_shows_progress(load, tmp_path, monkeypatch, capsys):
+    """Only what is missing is fetched, the folder is made, and only silence of ten seconds is given up."""
     assert "timeout=10" in SOURCES, "the notebook's own patience"
     monkeypatch.setenv("MNIST_MIRROR", f"{load.at('slow')} {load.at('works/')}")
     own, begin = functions.__wrapped__().MIRRORS[:2], time.monotonic()
@@ -109,17 +112,22 @@ def test_load_mnist_asks_your_own_mirrors_first_for_what_is_missing_and_makes_th
         assert {name: (path / name).read_bytes() for name in FILES} == load.files
 
 
-DAMAGE = {
-    "web page": lambda packed: b"<html><script>alert(1)</script>503</html>",
+def bomb(packed):
+    """200 MB of nothing in 1 MB."""
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join([packer.compress(bytes(1_000_000)) for _ in range(200)]) + packer.flush()
+
+
+BAD_FILES = DAMAGE | {
+    "bomb": bomb,
     "last byte off": lambda packed: gzip.compress(gzip.decompress(packed)[:-1] + b"\xff"),
-    "bomb": lambda packed: b"".join([gzip.compress(bytes(1_000_000), 1)] * 300),
 }
 
 
-@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("kind", BAD_FILES)
 def test_a_bad_file_is_named_and_replaced(load, tmp_path, capsys, kind):
     path = tmp_path / FILES[0]
-    path.write_bytes(DAMAGE[kind](load.files[FILES[0]]))
+    path.write_bytes(BAD_FILES[kind](load.files[FILES[0]]))
     assert not load(), "something was loaded without a mirror"
     said = capsys.readouterr().out
     assert f"{path.as_uri()} is skipped" in said and "THIS IS NOT MNIST" in said
@@ -127,30 +135,8 @@ def test_a_bad_file_is_named_and_replaced(load, tmp_path, capsys, kind):
     assert load([load.at()]) and path.read_bytes() == load.files[FILES[0]]
 
 
-def damaged(whole, rng, *others):
-    """These bytes with one flipped, cut, with a header before them, none; or those of another file."""
-    flipped, at = bytearray(whole), rng.integers(len(whole))
-    flipped[at] ^= rng.integers(1, 256)
-    return [flipped, whole[:at], b"HTTP/1.1 200 OK\r\n" + whole, b"", *others][rng.integers(4 + len(others))]
-
-
-def test_200_random_corruptions_give_the_right_arrays_or_one_sentence(load, tmp_path, rng):
-    (tmp_path / STAND_IN.name).unlink()
-    refused = 0
-    for _ in range(200):
-        name, other = rng.choice(FILES, 2, replace=False)
-        whole = load.files[name] if rng.random() < 0.7 else gzip.decompress(load.files[name])
-        (tmp_path / name).write_bytes(damaged(whole, rng, load.files[other]))
-        try:
-            load()  # some bytes of a packed file mean nothing
-        except OSError as problem:
-            refused += f"Put the four MNIST files into {tmp_path}" in str(problem)
-        (tmp_path / name).write_bytes(load.files[name])
-    assert refused > 180
-
-
-BAD_MIRRORS = {"404": "Not Found", "hangs": "timed out", "stalls": "timed out"}
-BAD_MIRRORS |= dict.fromkeys(["closes-half-way", "junk", "web-page", "endless"], "SHA-256 differs")
+BAD_MIRRORS = {"404": "Not Found", "stalls": "timed out"}
+BAD_MIRRORS |= dict.fromkeys(["closes-half-way", "web-page", "endless"], "SHA-256 differs")
 
 
 @pytest.mark.parametrize("how", BAD_MIRRORS)
@@ -198,10 +184,9 @@ def test_the_stand_in_is_what_its_script_draws():
 
 W1, b1, W2, b2 = functions().init_params(784, 8, 10, np.random.default_rng(7))
 MODEL = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
-NO_NPZ, WRONG = "is damaged, or is not an .npz file", "finite float32"
+WRONG = "finite float32"
 BAD_MODELS = {  # what is written to the file instead of these parameters, and the sentence about it
-    "Git LFS pointer": (lambda file: file.write(LFS), NO_NPZ),
-    "a single array": (lambda file: np.save(file, W1), NO_NPZ),
+    "a single array": (lambda file: np.save(file, W1), "is damaged, or is not an .npz file"),
     "no names": (lambda file: np.savez(file, W1), "lacks W1, b1, W2, b2"),
     "no b2": (lambda file: np.savez(file, W1=W1, b1=b1, W2=W2), "lacks b2"),
     "100 MB": (lambda file: np.savez_compressed(file, W1=np.zeros(10**8, np.int8)), "is too large"),
@@ -214,18 +199,21 @@ BAD_MODELS = {  # what is written to the file instead of these parameters, and t
 }
 
 
-@pytest.mark.parametrize("kind", BAD_MODELS)
+@pytest.mark.parametrize("kind", [*BAD_MODELS, *DAMAGE])
 def test_load_model_refuses_bad_files_in_a_sentence(nn, tmp_path, kind):
-    spoil, sentence = BAD_MODELS[kind]
-    with open(tmp_path / "model.npz", "wb") as file:
-        spoil(file)
+    path = tmp_path / "model.npz"
+    nn.save_model(path, *MODEL.values())
+    spoil, sentence = BAD_MODELS.get(kind, (None, "is damaged, or is not an .npz file"))
+    whole = path.read_bytes()
+    with open(path, "wb") as file:
+        spoil(file) if spoil else file.write(DAMAGE[kind](whole))
     with pytest.raises(ValueError, match=rf"model\.npz .*{sentence}") as refused:
-        nn.load_model(tmp_path / "model.npz")
+        nn.load_model(path)
     assert "allow_pickle" not in str(refused.getrepr(style="value"))
 
 
-def test_save_model_and_load_model_give_it_back_or_refuse_whatever_the_damage(nn, tmp_path, rng):
-    path, refused = tmp_path / "model.npz", 0
+def test_what_save_model_writes_comes_back_and_what_it_refuses_is_not_written(nn, tmp_path):
+    path = tmp_path / "model.npz"
     for no_file in (path, tmp_path):
         with pytest.raises(OSError, match=re.escape(str(no_file))):
             nn.load_model(no_file)
@@ -233,12 +221,4 @@ def test_save_model_and_load_model_give_it_back_or_refuse_whatever_the_damage(nn
         nn.save_model(path, *(P * np.float32("nan") for P in MODEL.values()))
     assert not path.exists()
     nn.save_model(path, *(P.astype(float) for P in MODEL.values()))
-    whole = path.read_bytes()
     assert all(map(np.array_equal, nn.load_model(path), MODEL.values()))
-    for _ in range(200):
-        path.write_bytes(damaged(whole, rng))
-        try:
-            assert all(map(np.array_equal, nn.load_model(path), MODEL.values()))
-        except ValueError as problem:
-            refused += "model.npz" in str(problem) and "allow_pickle" not in str(problem)
-    assert refused > 150

@@ -1,24 +1,30 @@
-"""Is the stored notebook a fresh, whole run, and do README and tables say what it printed?"""
+"""Is the stored notebook a fresh, whole run, and do README, tables and site say what it printed?"""
 
 import ast
 import re
 import subprocess
 import sys
 
+import nbformat
 import numpy as np
 import pytest
+import store
+from make_site import build
 from page import CODE, OUTPUTS, PATH, PRINTED, PROSE, ROOT, SOURCES, STORED
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_file_is_a_fresh_run_in_the_right_format_and_every_claim_holds():
+def test_the_file_is_a_fresh_run_that_store_py_has_tidied():
     assert (STORED["nbformat"], STORED["nbformat_minor"]) == (4, 5) and PATH.stat().st_size < 2_400_000
-    assert STORED["metadata"]["kernelspec"]["name"] == "python3" and "widgets" not in STORED["metadata"]
     assert len({cell["id"] for cell in STORED["cells"]}) == len(STORED["cells"])
     assert [cell["execution_count"] for cell in CODE] == list(range(1, len(CODE) + 1))
     assert not any(out["output_type"] == "error" or out.get("name") == "stderr" for out in OUTPUTS)
     assert not re.search(r"/(root|home|tmp|Users|usr|opt)/|[A-Z]:\\", PRINTED), "a path of some machine"
+    assert store.tidy(nbformat.read(PATH, 4)) == nbformat.read(PATH, 4), "run python tests/store.py --no-run"
+
+
+def test_no_claim_has_a_stored_cross():
     assert not re.findall("✗.*", PRINTED)
 
 
@@ -27,12 +33,10 @@ def test_code_fits_on_a_screen_says_what_it_does_and_needs_only_allowed_packages
     for number, cell in enumerate(CODE, 1):
         lines = [line for line in cell["source"].splitlines() if line.strip()]
         assert len(lines) <= 24 and max(map(len, lines)) <= 95, f"code cell {number}"
-        assert "source_hidden" not in str(cell["metadata"]), f"code cell {number} is folded"
         for node in ast.parse(cell["source"]).body:
             assert not isinstance(node, ast.FunctionDef) or ast.get_docstring(node), node.name
-    imports = {*re.findall(r"^ *(?:import|from) (\w+)", SOURCES, re.M)}
-    assert imports <= {"numpy", "matplotlib", "matplotlib_inline", "IPython", *sys.stdlib_module_names}
-    assert not {"pickle", "random"} & imports
+    allowed = {"numpy", "matplotlib", "matplotlib_inline", "IPython", *sys.stdlib_module_names}
+    assert {*re.findall(r"^ *(?:import|from) (\w+)", SOURCES, re.M)} <= allowed - {"pickle", "random"}
     assert SOURCES.count("np.load(") == SOURCES.count("allow_pickle=False")
 
 
@@ -42,8 +46,6 @@ def test_the_readme_shows_the_settings_and_the_whole_network_as_the_notebook_has
     lines = f"{settings}\n{network}".splitlines()
     shown = [line for line in lines if not line.startswith(("assert", "one_cell"))]
     assert "```python\n" + "\n".join(shown) + "\n```" in README
-    assert len([line for line in network.splitlines() if line.strip()]) <= 28
-    assert not re.search(r"\b(softmax|relu|forward|one_hot|train)\(", network)
 
 
 def test_three_lines_use_a_saved_network_without_the_notebook(nn, rng, tmp_path):
@@ -56,14 +58,11 @@ def test_three_lines_use_a_saved_network_without_the_notebook(nn, rng, tmp_path)
     assert said.split() == [str(digit) for digit in nn.predict(X, *params)]
 
 
-def test_the_model_file_holds_the_network_of_the_stored_run_and_nothing_else(nn, mnist):
-    with np.load(ROOT / "mnist_model.npz", allow_pickle=False) as file:
-        assert sorted(file.files) == ["W1", "W2", "b1", "b2"]
+def test_the_model_file_holds_the_network_of_the_stored_run(nn, mnist):
     params = nn.load_model(ROOT / "mnist_model.npz")
-    assert [P.shape for P in params] == [(784, 128), (128,), (128, 10), (10,)]
     accuracy = np.mean(nn.predict(mnist[2], *params) == mnist[3])
     printed = float(re.search(r"test accuracy ([\d.]+)%, test loss", PRINTED)[1])
-    assert 100 * accuracy == pytest.approx(printed, abs=0.011)
+    assert 100 * accuracy == pytest.approx(printed, abs=0.011), "copy my_model.npz to mnist_model.npz"
 
 
 ROWS = {  # what a row of README's table must repeat: patterns in the stored outputs and the text
@@ -76,9 +75,8 @@ ROWS = {  # what a row of README's table must repeat: patterns in the stored out
 @pytest.mark.parametrize("row", ROWS)
 def test_the_readmes_results_repeat_what_the_run_and_the_benchmark_printed(row):
     line = next(line for line in README.splitlines() if line.startswith(f"| {row}"))
-    assert {re.search(pattern, PRINTED + PROSE)[1] for pattern in ROWS[row]} <= {
-        *re.findall(r"[\d.]+%?", line)
-    }, line
+    printed = {re.search(pattern, PRINTED + PROSE)[1] for pattern in ROWS[row]}
+    assert printed <= {*re.findall(r"[\d.]+%?", line)}, line
     table = (ROOT / "tests" / "benchmark.md").read_text(encoding="utf-8").split("\n\n")[0]
     assert table in PROSE and table in README
 
@@ -92,3 +90,21 @@ def test_maths_html_and_links_follow_githubs_rules():
         assert not re.search(r"\\\(|\\\[|\\label|\\tag|\\newcommand|\\def\b", code_free), text[:60]
         assert not re.search(r"<(script|style|iframe|img)", text), "GitHub takes these out"
         assert not re.search(r"\]\(#|<a id=", text), "few viewers follow links inside the page"
+
+
+@pytest.mark.slow
+def test_the_site_is_two_whole_pages_that_ask_only_mathjax(tmp_path):
+    build(tmp_path / "site")
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "site").iterdir()}
+    assert pages.pop("pad.html") == (ROOT / "data" / "digit_pad.html").read_text(encoding="utf-8")
+    page = pages.pop("index.html")
+    tags = "\n".join(re.findall(r"<[a-z][^>]*>", page))
+    links = {*re.findall(r'\bhref="([^"]*)"', tags)}
+    assert {link for link in links if not re.match("#|https://", link)} == {"pad.html"} and not pages
+    sources = [source for source in re.findall(r'\bsrc="([^"]{1,200})', tags) if source[:5] != "data:"]
+    assert len(sources) == 1 and "mathjax" in sources[0]
+    styles = "".join(re.findall("(?s)<style.*?</style>", page))
+    assert not re.search(r"url\([\"']?(?!data:|#)|@import", styles)
+    assert len(re.findall(r'class="jp-Cell jp-', tags)) == len(STORED["cells"]) + 1
+    assert "No description" not in page and page.count('alt="') >= tags.count("data:image/png;base64,")
+    assert not re.search(r"/(root|home|tmp|Users|work)/|[A-Z]:\\", page), "a path of some machine"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from page import PROSE, ROOT
 from PIL import Image
-from test_learner import excerpt, run
+from test_learner import QUICK, excerpt, run
 
 
 def table(rng, m, digits=10):
@@ -34,45 +34,34 @@ HEADER = "label," + ",".join(f"{row}x{column}" for row in range(1, 29) for colum
 GOOD = {
     "plain": text,
     "quotes": lambda t: re.sub(r"(\w+)", r'"\1"', HEADER + text(t)),
-    "mark and header": lambda t: "\ufeff" + HEADER + text(t),
+    "a mark, and no header": lambda t: "\ufeff" + text(t),
     "header after a blank line and a comment": lambda t: "\n  \n# made by hand, in 2020\n" + HEADER + text(t),
-    "a header that begins with a digit": lambda t: "0_" + HEADER + text(t),
-    "a header in Latin-1": lambda t: ("étiquette" + HEADER[5:] + text(t)).encode("latin-1"),
+    "a header in Latin-1": lambda t: "étiquette" + HEADER[5:] + text(t),
     "Windows, blank lines": lambda t: text(t).replace("\n", "\r\n") + "\r\n   \r\n",
     "floats": lambda t: text(t.astype(float)),
-    "2.55e2": put(0, 9, "2.55e2"),
-    "labels mostly 0, last pixel below 10": lambda t: text(
-        np.column_stack([t[:, :1] // 9, t[:, 1:-1], t[:, :1]])
-    ),
 }
 BAD = {  # what is wrong: the file, and what the message must say
     "a label of 10": (put(3, 0, 10), "line 4: expected a label 0 to 9, found 10"),
     "a pixel of 255.5": (put(2, 5, 255.5), "line 3: expected pixels 0 to 255"),
     "a negative first label": (put(0, 0, -1), "line 1: expected a label.*-1"),
-    "a letter as first label": (put(0, 0, "O"), "line 1: .*'O'"),
-    "nan as first label": (put(0, 0, "nan"), "line 1: expected a label.*nan"),
     "nan in the first line": (put(0, 9, "nan"), "line 1: expected pixels"),
-    "hexadecimal in the first line": (put(0, 9, "0xff"), "line 1: .*'0xff'"),
-    "a column too few": (lambda t: text(t[:, :-1]), "line 1: expected 785 fields, found 784"),
     "a column too few in one row": (lambda t: text([*t, t[0, 1:]]), "line 10: .* found 784"),
-    "an index before the label": (lambda t: text(np.column_stack([range(len(t)), t])), "line 1: .* found 786"),
+    "an index before the label": (
+        lambda t: text(np.column_stack([range(len(t)), t])),
+        "line 1: .* found 786",
+    ),
     "label last": (lambda t: text(np.roll(t * (np.arange(785) != 1), -1, axis=1)), "seems to be last"),
-    "labels last, mostly 0": (
-        lambda t: text(np.column_stack([0 * t[:, :1], t[:, 1:-1], t[:, :1] // 8])), "seems to be last"),
     "no text": (lambda t: "\x00\x01,2", "line 1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", GOOD)
-@pytest.mark.parametrize("m", [1, 19])
-def test_load_csv_reads_good_files(nn, rng, tmp_path, form, m):
-    rows, path = table(rng, m), tmp_path / "a.csv"
+def test_load_csv_reads_good_files(nn, rng, tmp_path, form):
+    rows, path = table(rng, 19), tmp_path / "a.csv"
     rows[0, 9] = 255
-    written = GOOD[form](rows)
-    path.write_bytes(written if isinstance(written, bytes) else written.encode())
+    path.write_bytes(GOOD[form](rows).encode("latin-1" if "Latin" in form else "utf-8"))
     X, y = nn.load_csv(path)
-    assert X.dtype == y.dtype == np.uint8 and np.array_equal(X[:, :-1], rows[:, 1:-1])
-    assert form.startswith("labels") or np.array_equal(np.column_stack([y, X]), rows)
+    assert X.dtype == y.dtype == np.uint8 and np.array_equal(np.column_stack([y, X]), rows)
 
 
 @pytest.mark.parametrize("fault", BAD)
@@ -83,29 +72,22 @@ def test_load_csv_refuses_bad_files_by_line(nn, rng, tmp_path, fault):
         nn.load_csv(path)
 
 
-def test_load_csv_takes_pixels_that_are_0_and_1_as_ink(nn, rng, tmp_path):
-    rows = table(rng, 9) // np.where(np.arange(785), 128, 1)
-    (tmp_path / "a.csv").write_text(text(rows))
-    assert set(np.unique(nn.load_csv(tmp_path / "a.csv")[0])) == {0, 255}
-
-
-def test_own_data_takes_images_and_labels_of_many_kinds(nn, rng):
+def test_own_data_and_load_csv_take_images_and_labels_of_many_kinds(nn, rng, tmp_path):
     rows = table(rng, 20)
     X, y = rows[:, 1:].astype(np.uint8), rows[:, 0]
     for images in (X, X.reshape(-1, 28, 28), (X / 255).astype(np.float32), X.astype(int), list(X)):
         for labels in (y, y.astype(float), y.astype(str), y[:, None], [*map(str, y)]):
             own = nn.own_data(images, labels)
             assert [P.dtype for P in own] == [np.uint8] * 2 and all(map(np.array_equal, own, (X, y)))
+    (tmp_path / "ink.csv").write_text(text(np.column_stack([y, X // 128])))
+    assert set(np.unique(nn.load_csv(tmp_path / "ink.csv")[0])) == {0, 255}, "0 and 1 are paper and ink"
 
 
 @pytest.mark.parametrize("labels, message", [([1], "one label per image"), ([1, 12], r"found \['?12'?\]"),
     ([1, 2.5], "found"), (["a", "b"], "found"), (np.eye(10)[:2], "one label per image")])  # fmt: skip
-def test_own_data_refuses_labels_in_a_sentence(nn, labels, message):
+def test_own_data_refuses_labels_and_asks_when_images_are_dark_on_light(nn, capsys, labels, message):
     with pytest.raises(ValueError, match=message):
         nn.own_data(np.zeros((2, 784)), labels)
-
-
-def test_own_data_asks_when_images_are_dark_on_light(nn, capsys):
     nn.own_data(np.full((2, 28, 28), 200), [1, 2])
     assert "255 - images" in capsys.readouterr().out
 
@@ -135,9 +117,6 @@ def test_each_line_for_a_known_collection_reads_it(nn, rng, tmp_path, monkeypatc
     assert len(found) == 6
     for X, y in found:
         assert sorted(map(tuple, np.column_stack([y, X]).tolist())) == sorted(map(tuple, rows.tolist()))
-
-
-def test_read_idx_file_refuses_other_types_in_a_sentence(nn, tmp_path):
     (tmp_path / "a.gz").write_bytes(idx(np.zeros(8), kind=13))
     with pytest.raises(ValueError, match="type 13"):
         nn.read_idx_file(tmp_path / "a.gz")
@@ -152,4 +131,4 @@ def test_the_whole_notebook_runs_on_own_images(nn, tmp_path, rng, monkeypatch):
     for name in ("train.csv", "test.csv"):
         (tmp_path / name).write_text(text(table(rng, 20, digits=3)))
     exec(pack, vars(nn).copy())
-    run(excerpt([("= load_mnist()", f"= load_mnist()\n{unpack}")], end=None), tmp_path)
+    run(excerpt([("= load_mnist()", f"= load_mnist()\n{unpack}"), *QUICK[-2:]], end=None), tmp_path)
