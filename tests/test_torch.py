@@ -56,15 +56,13 @@ def test_five_steps_of_any_number_of_layers_agree_with_pytorch(nn, rng, depth, r
 
 
 @pytest.mark.slow
-def test_the_pages_twin_learns(nn, mnist):
-    """The code of section 17 as it stands, but for fewer epochs."""
+def test_the_pages_twin_reads_98_percent(nn, mnist):
+    """The code of section 17 as it stands."""
     [code] = re.findall(r"```python\n(import torch.*?)```", PROSE, re.S)
     images, labels, test_images, y_test = mnist
-    space = {
-        "X": torch.tensor(nn.as_rows(images[:20_000])),
-        "y": torch.tensor(labels[:20_000].astype(np.int64)),
-    }
+    space = {"X": torch.tensor(nn.as_rows(images)), "y": torch.tensor(labels.astype(np.int64))}
     torch.manual_seed(0)
-    exec(code.replace("[0.5] * 9 + [0.05] * 3", "[0.5, 0.05]"), space)
+    torch.set_num_threads(1)
+    exec(code, space)
     answers = space["model"](torch.tensor(nn.as_rows(test_images))).argmax(1).numpy()
-    assert np.mean(answers == y_test) > 0.93
+    assert np.mean(answers == y_test) > 0.98
