@@ -18,7 +18,7 @@ QUICK = [
     ('"retina"', '"png"'),
     ('"constrained_layout.use": True', '"constrained_layout.use": False'),
 ]
-CHECKED = "✓ backward agrees with the measured slopes"  # whatever is changed
+CHECKED = "✓ backward agrees with the measured slope"  # whatever is changed
 
 
 def forward_with(a1, dz1):
@@ -112,7 +112,7 @@ SHORT_PART_2 = [  # fewer images, seeds and epochs, and some cases less
     ("try_rates = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]", "try_rates = []"),
     ("(noisy, [0, 0.15, 0.3, 0.45])", "(noisy, [0.2])"),
     ('    "pixels": {"warps": False, "numbers": False},\n', ""),
-    ("units=1024, epochs=50", "units=1, epochs=0"),
+    ("units=1024,\n    epochs=50", "units=1, epochs=0"),
     ("[8], [32], [128], [512], ", "[1], "),
     ("range(5)", "range(2)"), ("range(8)", "range(2)"), ("(rate, 20)", "(rate, 1)"),
     ("* 23", "* 1"), ("* 25", "* 1"), ("* 10, 32", "* 1, 32"), ("[rate] * 4", "[rate]"),
